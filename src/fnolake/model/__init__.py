@@ -1,0 +1,32 @@
+"""Frozen values that every station speaks. No I/O, no clock; imports nothing of fnolake but errors."""
+
+from fnolake.model.bar import BAR_SORT, bar_schema, quarantine_schema
+from fnolake.model.batch import Attempt, Batch, RequestRecord
+from fnolake.model.event import BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.model.instrument import (
+    KINDS,
+    LISTING_COLUMNS,
+    RIGHTS,
+    SEGMENTS,
+    VENUES,
+    Contract,
+    Master,
+    contract_symbol,
+    instrument_schema,
+    listing_schema,
+    strike_text,
+)
+from fnolake.model.page import BarRequest, Page, RawBars, RawFile
+from fnolake.model.port import Clock, StatePort
+from fnolake.model.selection import Selection
+from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist_midnight_us, utc_from_us
+from fnolake.model.verdict import COVERED, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
+
+__all__ = [
+    "BAR_SORT", "COVERED", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "RANK", "RIGHTS", "SEGMENTS", "VENUES",
+    "VERIFIED_RANK", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Contract", "Event", "Finding",
+    "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "RequestRecord", "Selection",
+    "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema", "contract_symbol",
+    "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema", "quarantine_schema", "strike_text",
+    "utc_from_us",
+]
