@@ -3,6 +3,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from fnolake.model import instrument_schema
+from fnolake.query.coverage import ExchangeSaid
 from fnolake.sync.plan import PlanFacts, make_plan
 
 WEEK = tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(5))
@@ -51,7 +52,7 @@ def test_what_the_exchange_says_did_not_trade_costs_no_request() -> None:
     day = WEEK[4]
     plan = make_plan(facts(
         [contract(1), contract(2), contract(3)], [(1, day), (2, day), (3, day)],
-        exchange=said([(1, day, 0, 0), (2, day, 50, 3)]), exchange_days=frozenset({("NSE", "FO", day)}),
+        exchange=ExchangeSaid(said([(1, day, 0, 0), (2, day, 50, 3)]), frozenset({("NSE", "FO", day)})),
     ))
     assert plan.rows["contract"].to_list() == [2]
     assert plan.rows["expected_rows"].to_list() == [3.0]
@@ -59,7 +60,7 @@ def test_what_the_exchange_says_did_not_trade_costs_no_request() -> None:
 
 
 def test_a_spot_that_the_cash_file_does_not_list_is_still_asked() -> None:
-    plan = make_plan(facts([contract(1, "spot")], [(1, WEEK[4])], exchange_days=frozenset({("NSE", "CM", WEEK[4])})))
+    plan = make_plan(facts([contract(1, "spot")], [(1, WEEK[4])], exchange=ExchangeSaid(days=frozenset({("NSE", "CM", WEEK[4])}))))
     assert plan.requests == 1
 
 
@@ -89,3 +90,9 @@ def test_the_mean_so_far_replaces_the_guess_by_kind() -> None:
     mean = pl.DataFrame({"contract": [1], "mean_rows": [300.0]})
     plan = make_plan(facts([contract(1)], [(1, WEEK[0])], mean_rows=mean))
     assert plan.rows["expected_rows"].to_list() == [300.0]
+
+
+def test_an_expired_contract_is_no_longer_asked_for() -> None:
+    plan = make_plan(facts([contract(1, expiry=WEEK[1])], [(1, WEEK[0]), (1, WEEK[1])]))
+    assert plan.requests == 0
+    assert plan.gone == 2

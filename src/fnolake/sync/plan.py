@@ -13,6 +13,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from fnolake.query.coverage import ExchangeSaid, exchange_fates
+
 ROWS_A_REQUEST = 4000
 """Rows that one answer should hold (design section 5, Span)."""
 
@@ -33,8 +35,7 @@ class PlanFacts:
         missing: Pairs (contract int64, session date) not covered yet.
         sessions: Open sessions, ascending: adjacency in this list makes a span.
         minutes: Continuous minutes of a session by (segment, session); 385 where not given.
-        exchange: Columns contract, session, volume, trades: the exchange's rows, matched to contracts.
-        exchange_days: (venue, segment, session) for which the file is here.
+        exchange: What the exchange's files say, as far as they are here.
         mean_rows: Columns contract, mean_rows: rows a session so far.
         today: IST date, for what is gone.
         horizon_days: Calendar days that the provider keeps.
@@ -45,8 +46,7 @@ class PlanFacts:
     missing: pl.DataFrame
     sessions: tuple[date, ...]
     today: date
-    exchange: pl.DataFrame | None = None
-    exchange_days: frozenset[tuple[str, str, date]] = frozenset()
+    exchange: ExchangeSaid = field(default_factory=ExchangeSaid)
     mean_rows: pl.DataFrame | None = None
     minutes: dict[tuple[str, date], int] = field(default_factory=dict)
     horizon_days: int = 300
@@ -110,7 +110,7 @@ class Plan:
         if self.unlisted:
             text.append(f"{self.unlisted:,} not in the exchange's file of that day: not listed")
         if self.gone:
-            text.append(f"{self.gone:,} cannot be saved: older than the provider keeps")
+            text.append(f"{self.gone:,} cannot be saved: expired, or older than the provider keeps")
         text.append(f"listed contracts are taken from the {self.listed_by}")
         return text
 
@@ -124,30 +124,16 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     """
     pairs = _with_exchange(facts)
     counts = {name: int(pairs.filter(pl.col("fate") == name).height) for name in ("untraded", "unlisted", "gone")}
-    listed_by = "exchange file" if facts.exchange_days else "master"
+    listed_by = "exchange's files" if facts.exchange.days else "master"
     return Plan(_requests(pairs.filter(pl.col("fate") == "ask"), facts), **counts, listed_by=listed_by, per_minute=per_minute)
 
 
 def _with_exchange(facts: PlanFacts) -> pl.DataFrame:
     """Missing pairs with contract facts, what the exchange says of them, and their fate."""
-    wanted = facts.contracts.select("contract", "symbol", "venue", "segment", "underlying", "kind", "expiry")
-    pairs = facts.missing.join(wanted, on="contract")
-    days = pl.DataFrame(
-        sorted(facts.exchange_days), schema={"venue": pl.String, "segment": pl.String, "session": pl.Date}, orient="row"
-    ).with_columns(has_file=pl.lit(True))
-    pairs = pairs.join(days, on=["venue", "segment", "session"], how="left")
-    said = facts.exchange
-    if said is None:
-        said = pl.DataFrame(schema={"contract": pl.Int64, "session": pl.Date, "volume": pl.Int64, "trades": pl.Int64})
-    pairs = pairs.join(said.select("contract", "session", "volume", "trades"), on=["contract", "session"], how="left")
     kept_from = facts.today - timedelta(days=facts.horizon_days)
-    # A cash file lists only what traded and no index, so its silence says nothing of a spot contract.
-    derivative = pl.col("kind") != "spot"
-    return pairs.with_columns(
-        fate=pl.when(pl.col("volume") == 0).then(pl.lit("untraded"))
-        .when(pl.col("has_file").fill_null(value=False) & pl.col("volume").is_null() & derivative).then(pl.lit("unlisted"))
-        .when(pl.col("session") < kept_from).then(pl.lit("gone"))
-        .otherwise(pl.lit("ask"))
+    lost = (pl.col("session") < kept_from) | (pl.col("expiry") < facts.today).fill_null(value=False)
+    return exchange_fates(facts.missing, facts.contracts, facts.exchange).with_columns(
+        fate=pl.when(pl.col("fate") != "listed").then("fate").when(lost).then(pl.lit("gone")).otherwise(pl.lit("ask"))
     )
 
 
