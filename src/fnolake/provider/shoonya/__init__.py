@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Shoonya (Finvasia, Noren OMS): its wire, its symbol masters, its sign-in and a client. Nothing else knows its words."""
