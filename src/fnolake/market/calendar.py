@@ -1,0 +1,187 @@
+"""
+When NSE and BSE trade: dated sessions, special sessions, holidays. What is not known is said to be unknown.
+
+The facts are in ``data/*.toml`` with their sources; ``facts`` reads them. Nothing here knows the time: the caller says
+what now is. Invariant: a date is open, closed or unknown, never assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from fnolake.errors import UnknownSession
+from fnolake.market.facts import Facts, Hours, Special, bundled
+from fnolake.model.instrument import Contract
+from fnolake.model.session import Session, Window, ist_date, utc_from_us
+
+SETTLE_AFTER = timedelta(minutes=15)
+"""A session is wanted this long after its last phase (design section 3)."""
+
+DayStatus = Literal["open", "closed", "unknown"]
+
+
+class Calendar:
+    """
+    Sessions of both venues by date.
+
+    Lookups are cached; a calendar may be shared between threads.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._hours = sorted(facts.hours, key=lambda row: row.start)
+        self._cache: dict[tuple[str, str, date, bool], Session | None] = {}
+        self._by_contract: dict[tuple[object, ...], Session | None] = {}
+
+    @classmethod
+    def bundled(cls, additions: Path | None = None) -> Calendar:
+        """
+        The calendar that comes with fnolake, with a user's additions over it.
+
+        Raises:
+            ConfigError: The additions file cannot be read or a row of it is not understood.
+        """
+        return cls(bundled(additions))
+
+    def status(self, day: date) -> DayStatus:
+        """Whether a date trades (NSE and BSE share their dates)."""
+        special = self._facts.special.get(("NSE", day)) or self._facts.special.get(("BSE", day))
+        if special is not None:
+            return "open" if special.windows is not None else "unknown"
+        if day in self._facts.holidays or day.weekday() >= 5:
+            return "closed"
+        return "open" if day.year in self._facts.complete_years else "unknown"
+
+    def session(self, venue: str, segment: str, day: date, *, closing_auction: bool = False) -> Session | None:
+        """
+        The session of a venue and segment on a date; None when closed.
+
+        Args:
+            venue: NSE or BSE.
+            segment: CM or FO.
+            day: Trading date, IST.
+            closing_auction: Hours of contracts that take part in the closing auction (cash only).
+
+        Raises:
+            UnknownSession: Nobody told us whether, or when, that date trades.
+        """
+        key = (venue, segment, day, closing_auction)
+        if key not in self._cache:
+            self._cache[key] = self._find(*key)
+        return self._cache[key]
+
+    def session_for(self, contract: Contract, day: date) -> Session | None:
+        """
+        The session of one contract: its segment, auction and expiry rules applied; None when closed.
+
+        India VIX keeps the derivatives' hours; options have no pre-open; a stock in a scheme of arrangement starts late.
+
+        Raises:
+            UnknownSession: Nobody told us whether, or when, that date trades.
+        """
+        expires = contract.kind != "spot" and contract.is_index and contract.expiry == day
+        key = (contract.venue, contract.kind, contract.underlying, day, expires)
+        if key not in self._by_contract:
+            self._by_contract[key] = self._find_for(contract, day, expires=expires)
+        return self._by_contract[key]
+
+    def sessions(self, start: date, end: date) -> list[date]:
+        """Open dates from ``start`` to ``end``, both inclusive, ascending; unknown dates are left out."""
+        return [day for day in _days(start, end) if self.status(day) == "open"]
+
+    def unknown(self, start: date, end: date) -> list[date]:
+        """Dates from ``start`` to ``end``, both inclusive, of which we do not know whether or when they trade."""
+        return [day for day in _days(start, end) if self.status(day) == "unknown"]
+
+    def last_finished(self, now: datetime) -> date:
+        """
+        The latest session that is wanted at ``now`` (aware): its last phase ended 15 minutes ago or more.
+
+        Raises:
+            UnknownSession: No finished session within a year, so the calendar does not reach this date.
+        """
+        day = ist_date(now)
+        for _ in range(366):
+            if self.status(day) == "open" and self.wanted_from(day) <= now:
+                return day
+            day -= timedelta(days=1)
+        raise UnknownSession(f"the calendar knows no session in the year before {ist_date(now)}; add its facts to the [calendar] additions file")
+
+    def wanted_from(self, day: date) -> datetime:
+        """The instant (UTC) from which an open date is wanted."""
+        ends = [
+            session.end_us
+            for venue in ("NSE", "BSE") for segment, auction in (("CM", True), ("CM", False), ("FO", False))
+            if (session := self.session(venue, segment, day, closing_auction=auction)) is not None
+        ]
+        return utc_from_us(max(ends)) + SETTLE_AFTER
+
+    def _find(self, venue: str, segment: str, day: date, auction: bool) -> Session | None:  # noqa: FBT001 - a cache key
+        special = self._facts.special.get((venue, day))
+        if special is None:
+            if self.status(day) == "closed":
+                return None
+            if self.status(day) == "unknown":
+                raise UnknownSession(f"{day}: not known whether {venue} trades; add it to the [calendar] additions file")
+        elif special.windows is None:
+            raise UnknownSession(f"{day}: {special.name} trades, but its hours are not known; add them to the [calendar] additions file")
+        row = self._regular(venue, segment, day, auction=auction)
+        if special is None or not special.windows:
+            return _regular_session(row, venue, day, special)
+        return Session(day, venue, segment, auction, special.windows, special.source, special=special.name, mask_required=special.mask)
+
+    def _regular(self, venue: str, segment: str, day: date, *, auction: bool) -> Hours:
+        found = None
+        for row in self._hours:
+            if row.start <= day and venue in row.venues and row.segment == segment and row.closing_auction == (auction and segment == "CM"):
+                found = row
+        if found is None:
+            raise UnknownSession(f"{day}: the hours of {venue} {segment} are not known; add them to the [calendar] additions file")
+        return found
+
+    def _find_for(self, contract: Contract, day: date, *, expires: bool) -> Session | None:
+        segment, auction = ("FO", False)
+        if contract.kind == "spot" and contract.underlying != "INDIAVIX":
+            segment, auction = "CM", True
+        session = self.session(contract.venue, segment, day, closing_auction=auction)
+        if session is None:
+            return None
+        if contract.kind == "option":
+            session = replace(session, windows=tuple(w for w in session.windows if w.phase != "preopen"))
+        late = self._facts.late_open.get((contract.underlying, day))
+        if late is not None:
+            session = _clip(session, start=late)
+        if expires and not session.special:
+            end = self._regular(contract.venue, segment, day, auction=auction).expiring_index_end
+            session = session if end is None else _clip(session, end=end)
+        return session
+
+
+def _days(start: date, end: date) -> list[date]:
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def _regular_session(row: Hours, venue: str, day: date, special: Special | None) -> Session:
+    """Regular hours on a regular or a special date."""
+    name, source = (special.name, special.source) if special else ("", row.source)
+    return Session(
+        day, venue, row.segment, row.closing_auction, row.windows, source, special=name, confirmed=row.confirmed,
+        mask_required=special is None or special.mask,
+    )
+
+
+def _clip(session: Session, start: int | None = None, end: int | None = None) -> Session:
+    """Continuous windows cut to a later start or an earlier end."""
+    cut = []
+    for window in session.windows:
+        if window.phase != "continuous":
+            cut.append(window)
+            continue
+        first = max(window.start, start) if start is not None else window.start
+        last = min(window.end, end) if end is not None else window.end
+        if first < last:
+            cut.append(Window("continuous", first, last))
+    return replace(session, windows=tuple(cut))
