@@ -1,0 +1,80 @@
+"""
+The broker's REST wire, both generations: ``/NorenWClientAPI/`` (Bearer) and ``/NorenWClientTP/`` (jKey).
+
+This module owns the envelope: raw ``jData=…&jKey=…`` bodies, tokens, limits, faults and error texts. What each
+route answers is in :mod:`fnolake.emulator.broker_routes`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from fnolake.emulator import broker_routes, oauth
+from fnolake.emulator.answers import Answer, struck_answer
+from fnolake.emulator.faults import ANSWER_FAULTS, Ask
+from fnolake.emulator.state import State, text_of
+
+BASES = ("NorenWClientAPI", "NorenWClientTP")
+SESSION_EXPIRED = "Session Expired :  Invalid Session Key"
+BAD_JSON = "Invalid Input :  jData is not valid json object"
+
+
+def parse_body(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """
+    The jData and jKey of a raw body; None for a jData that is no JSON object.
+
+    The body is split on ``&`` before the JSON is read and nothing is URL-decoded, as live: a literal ``&`` inside
+    the JSON breaks it.
+    """
+    parts = raw.decode("utf-8", "replace").split("&")
+    key = next((part[5:] for part in parts if part.startswith("jKey=")), "")
+    try:
+        data = json.loads(parts[0].removeprefix("jData="))
+    except ValueError:
+        return None, key
+    return (data if isinstance(data, dict) else None), key
+
+
+async def handle(state: State, request: web.BaseRequest, route: str) -> web.StreamResponse:
+    """Answer one POST to a broker route."""
+    data, key = parse_body(await request.read())
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ") or key
+    signed = state.signins.uid_of(token)
+    ask = broker_routes.ask_of(state, route, data or {})
+    entry = state.asked.note(route, **broker_routes.noted(route, data or {}))
+    answer = await _answer(state, route, data, signed, ask)
+    entry["outcome"] = answer.outcome
+    return await answer.send(request, state)
+
+
+async def _answer(state: State, route: str, data: dict[str, Any] | None, signed: str | None, ask: Ask) -> Answer:
+    if data is None:
+        return Answer.refusal(BAD_JSON, status=400)
+    uid = signed or text_of(data, "uid")
+    stopped = _at_the_gate(state, uid, ask)
+    if stopped is not None:
+        return stopped
+    if route in oauth.ROUTES:
+        return oauth.ROUTES[route](state, data)
+    if signed is None or state.signins.live(uid) is None:
+        return Answer.refusal(SESSION_EXPIRED, status=state.config.session_expired_status, outcome="session_expired")
+    if route in broker_routes.ROUTES:
+        return await broker_routes.ROUTES[route](state, data, signed, ask)
+    return Answer(b"", status=404, outcome="unknown_route")
+
+
+def _at_the_gate(state: State, uid: str, ask: Ask) -> Answer | None:
+    """What stops a request before its sign-in is looked at: no user, too many requests, or a scripted fault."""
+    if not uid:
+        return Answer.refusal("Invalid Input :  Missing uid", status=400)
+    rejected = state.windows(uid).arrive()
+    if rejected:
+        return Answer.refusal(rejected, status=state.config.rate_limited_status, outcome="rate_rejection")
+    fault = state.faults.strike(ANSWER_FAULTS, ask)
+    if fault is not None and fault.name == "sign_in_loss":
+        state.signins.end(uid)
+        return None
+    return None if fault is None else struck_answer(fault, state)

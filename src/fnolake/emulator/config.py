@@ -1,0 +1,103 @@
+"""What an emulator is started with, as one frozen value. No I/O; paths are read by the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from fnolake.model import IST
+
+DEFAULT_DAY = date(2026, 11, 20)
+DEFAULT_TIME = time(18, 30)
+DEFAULT_SEED = 20261120
+OFFICIAL_LIMITS = ((20, 1.0), (200, 60.0))
+DEMO_UNDERLYINGS = (
+    "RELIANCE", "TCS", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "HDFCBANK", "INFY", "ICICIBANK",
+    "SBIN", "M&M",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The one emulated user, with everything that both generations of sign-in ask for."""
+
+    uid: str = "FN0001"
+    name: str = "Demo User"
+    password: str = "demo-password"  # noqa: S105 - everybody may know the demo user\'s
+    totp_secret: str = "JBSWY3DPEHPK3PXP"  # noqa: S105 - everybody may know the demo user\'s
+    client_id: str = "FN0001_U"
+    secret_code: str = "demo-secret"  # noqa: S105 - everybody may know the demo user\'s
+    vendor_code: str = "FN0001_U"
+    api_secret: str = "demo-secret"  # noqa: S105 - everybody may know the demo user\'s
+    imei: str = "abc1234"
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorConfig:
+    """
+    Settings of one emulator.
+
+    Args:
+        host: Address to listen on; the loopback unless you know why.
+        port: TCP port, 0 = any free one.
+        day: Trading date on which the emulated clock starts; None = the date of the served masters, or 2026-11-20.
+        time: IST wall time at which the emulated clock starts.
+        rate: Emulated seconds per real second; 0 stands still until the clock is set or advanced.
+        seed: Seed of the market and of scripted shares of faults.
+        underlyings: Only these underlyings (and INDIAVIX); None = all.
+        masters: Real Shoonya master files (txt or zip) to serve instead of the generated ones.
+        rows: Folder of recorded TPSeries answers, see :mod:`fnolake.emulator.replay`.
+        limits: Sliding windows (requests, seconds) per user over all broker routes; empty = off.
+        faults: Scripted faults as decoded JSON, see :mod:`fnolake.emulator.faults`.
+        socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
+        history_days: Calendar days back that minutes are served.
+        session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).
+        rate_limited_status: HTTP status of a rate rejection (likewise).
+        redirect_uri: Where the OAuth page returns to when the authorize address names nothing.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    day: date | None = None
+    time: time = DEFAULT_TIME
+    rate: float = 1.0
+    seed: int = DEFAULT_SEED
+    underlyings: tuple[str, ...] | None = None
+    masters: tuple[Path, ...] = ()
+    rows: Path | None = None
+    limits: tuple[tuple[int, float], ...] = OFFICIAL_LIMITS
+    faults: tuple[dict[str, Any], ...] = ()
+    socket_cap: int = 100
+    history_days: int = 304
+    session_expired_status: int = 401
+    rate_limited_status: int = 400
+    redirect_uri: str = ""
+    demo: Demo = field(default_factory=Demo)
+
+    def starts_at(self, day: date) -> datetime:
+        """The aware instant at which the emulated clock starts on ``day``."""
+        return datetime.combine(day, self.time, IST)
+
+
+def parse_limits(text: str) -> tuple[tuple[int, float], ...]:
+    """
+    Windows from ``official``, ``off``, ``half`` or ``N/s,M/min`` (either part alone too).
+
+    Raises:
+        ValueError: The text is none of these.
+    """
+    known: dict[str, tuple[tuple[int, float], ...]] = {
+        "official": OFFICIAL_LIMITS, "off": (), "half": tuple((n // 2, s) for n, s in OFFICIAL_LIMITS),
+    }
+    if text in known:
+        return known[text]
+    spans = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0}
+    windows = []
+    for part in text.split(","):
+        count, _, unit = part.strip().partition("/")
+        if not count.isdigit() or int(count) < 1 or unit not in spans:
+            raise ValueError(f"limits {text!r}: write official, off, half or for example 10/s,100/min")
+        windows.append((int(count), spans[unit]))
+    return tuple(windows)

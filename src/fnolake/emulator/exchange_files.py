@@ -1,0 +1,101 @@
+"""
+Public files: symbol masters, the exchange's bhavcopies and its holiday master.
+
+A bhavcopy appears when the emulated evening has come, is rendered once in a thread, and is kept zipped. What is
+missing is a real 404 at NSE and an HTML page with HTTP 200 at BSE. NSE and BSE turn programs away that do not
+name a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, time
+
+from fnolake.emulator.answers import Answer, struck_answer
+from fnolake.emulator.faults import FILE_FAULTS, Ask
+from fnolake.emulator.state import State
+from fnolake.model import IST
+
+MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
+PUBLISHED = {"CM": time(16, 40), "FO": time(17, 30)}
+_MASTER = re.compile(r"([A-Z]{3})_symbols\.txt\.zip")
+_BHAVCOPY = re.compile(
+    r"(?:content/(?:fo|cm)|download/[Bb]hav[Cc]opy/(?:Derivative|Equity))/"
+    r"(BhavCopy_(NSE|BSE)_(FO|CM)_0_0_0_(\d{8})_F_0000\.(?:csv|CSV))(\.zip)?"
+)
+_HTML = b"<!DOCTYPE html>\r\n<html><head><title>BSE Ltd</title></head><body>The page is not available.</body></html>\r\n"
+
+
+class Files:
+    """The public files of one emulator, zipped once and kept."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._kept: dict[str, bytes] = {}
+        self._making: dict[str, asyncio.Lock] = {}
+
+    async def answer(self, path: str, user_agent: str) -> Answer | None:
+        """The file at a path (no leading slash), or None if it is no file of ours."""
+        if found := _MASTER.fullmatch(path):
+            return self._spoiled("masters", found[1]) or await self._master(found[1])
+        if path == "api/holiday-master":
+            return self._spoiled("holidays", "") or Answer(await self._once(path, self._state.world.holiday_master))
+        if found := _BHAVCOPY.fullmatch(path):
+            if not user_agent.startswith("Mozilla"):
+                return Answer(b"Access Denied", status=403, content_type="text/html", outcome="no_browser")
+            return self._spoiled("bhavcopy", f"{found[2]} {found[3]}") or await self._bhavcopy(found)
+        return None
+
+    def _spoiled(self, route: str, what: str) -> Answer | None:
+        self._state.asked.note(route, contract=what)
+        fault = self._state.faults.strike(FILE_FAULTS, Ask(route, what))
+        return None if fault is None else struck_answer(fault, self._state)
+
+    async def _master(self, exchange: str) -> Answer:
+        if exchange not in MASTERS:
+            return Answer(b"", status=404)
+        name = f"{exchange}_symbols.txt"
+        body = await self._once(name, lambda: zipped(name, self._state.world.master(exchange)))
+        return Answer(body, content_type="application/zip")
+
+    async def _bhavcopy(self, found: re.Match[str]) -> Answer:
+        name, venue, segment, stamp, suffix = found.groups()
+        body = await self._once(name, lambda: self._render(venue, segment, stamp)) if self._is_out(segment, stamp) else b""
+        if not body:
+            missing = Answer(_HTML, content_type="text/html") if venue == "BSE" else Answer(b"", status=404)
+            return Answer(missing.body, missing.status, "not_there", missing.content_type)
+        if suffix:
+            return Answer(await self._once(f"{name}.zip", lambda: zipped(name, body)), content_type="application/zip")
+        return Answer(body, content_type="text/csv")
+
+    def _is_out(self, segment: str, stamp: str) -> bool:
+        return self._state.clock.now() >= datetime.combine(_date(stamp), PUBLISHED[segment], IST)
+
+    def _render(self, venue: str, segment: str, stamp: str) -> bytes:
+        return self._state.world.bhavcopy(venue, segment, _date(stamp)) or b""
+
+    async def _once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The bytes of that name, made at most once, off the event loop."""
+        async with self._making.setdefault(name, asyncio.Lock()):
+            if name not in self._kept:
+                self._kept[name] = await asyncio.to_thread(make)
+        return self._kept[name]
+
+
+def zipped(name: str, body: bytes) -> bytes:
+    """A zip with one member; the same bytes every time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        archive.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _date(stamp: str) -> date:
+    try:
+        return datetime.strptime(stamp, "%Y%m%d").replace(tzinfo=IST).date()
+    except ValueError:
+        return date.max

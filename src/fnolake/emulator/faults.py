@@ -1,0 +1,162 @@
+"""
+Scripted faults, by name, deterministic by seed.
+
+A script is JSON: ``{"fault": "false_no_data", "route": "TPSeries", "share": 0.02}``. Keys:
+
+=========  ===========================================================================================
+fault      a name of ANSWER_FAULTS, ROW_FAULTS or SOCKET_FAULTS (spaces and dashes are read as ``_``)
+route      broker route it is for, such as TPSeries or QuickAuth; absent = any (row faults: TPSeries)
+share      part of the matching requests, drawn by (seed, contract, span, nth time it is asked)
+count      only the first n matching requests
+after      leave the first n matching requests (or socket frames) alone
+token      ``NFO|12345`` or ``12345``
+session    ``2026-11-19``: only requests whose span holds that date; row faults change only its rows
+=========  ===========================================================================================
+
+Further keys are that fault's own: ``days`` (timeout_504: spans of at least so many days), ``seconds`` (hang),
+``minutes`` (late_last_bar), ``before`` and ``from_token`` (recycled_token), ``status`` (any answer fault).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+ANSWER_FAULTS = (
+    "rate_rejection", "sign_in_loss", "empty_body", "html_502", "timeout_504", "hang", "cut_body", "false_no_data",
+    "address_refused",
+)
+ROW_FAULTS = (
+    "malformed_row", "missing_minute", "duplicate", "wrong_zone", "late_last_bar", "recycled_token", "mock_saturday",
+    "zero_row",
+)
+SOCKET_FAULTS = ("socket_drop", "half_open_socket", "zero_ticks")
+FILE_FAULTS = ("html_502", "empty_body", "hang", "cut_body")
+_COMMON = {"fault", "route", "share", "count", "after", "token", "session"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request asks for, as far as faults care: route, contract and dates."""
+
+    route: str
+    contract: str = ""
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def key(self) -> str:
+        """Identity of the question; the same question asked again has the same key."""
+        return f"{self.route} {self.contract} {self.first} {self.last}"
+
+    def holds(self, session: date) -> bool:
+        """True if the span of the request holds that date."""
+        return self.first is not None and self.last is not None and self.first <= session <= self.last
+
+
+@dataclass(slots=True)
+class Fault:
+    """One scripted fault and how often it has matched and struck."""
+
+    name: str
+    route: str = ""
+    share: float = 1.0
+    count: int | None = None
+    after: int = 0
+    token: str = ""
+    session: date | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    matched: int = 0
+    struck: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, script: Mapping[str, Any]) -> Fault:
+        """
+        A fault from its script.
+
+        Raises:
+            ValueError: The name is unknown or a value has the wrong shape.
+        """
+        name = str(script.get("fault", "")).strip().lower().replace("-", "_").replace(" ", "_")
+        if name not in {*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS}:
+            known = ", ".join((*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS))
+            raise ValueError(f"no fault is called {script.get('fault')!r}; known: {known}")
+        session = script.get("session")
+        return cls(
+            name, route=str(script.get("route", "")), share=float(script.get("share", 1.0)),
+            count=None if script.get("count") is None else int(script["count"]), after=int(script.get("after", 0)),
+            token=str(script.get("token", "")), session=None if session is None else date.fromisoformat(session),
+            options={k: v for k, v in script.items() if k not in _COMMON},
+        )
+
+    def fits(self, ask: Ask) -> bool:
+        """True if the script's conditions (not its counters) hold for this request."""
+        if self.route and self.route != ask.route:
+            return False
+        if self.token and self.token not in (ask.contract, ask.contract.partition("|")[2]):
+            return False
+        if self.session is not None and not ask.holds(self.session):
+            return False
+        days = self.options.get("days")
+        return days is None or (
+            ask.first is not None and ask.last is not None and (ask.last - ask.first).days + 1 >= int(days)
+        )
+
+    def strikes(self, ask: Ask, seed: int) -> bool:
+        """Count a matching request and decide whether the fault strikes it."""
+        self.matched += 1
+        if self.matched <= self.after or (self.count is not None and self.struck >= self.count):
+            return False
+        self.asked[ask.key] += 1
+        if self.share < 1.0 and draw(seed, f"{self.name} {ask.key} {self.asked[ask.key]}") >= self.share:
+            return False
+        self.struck += 1
+        return True
+
+
+def draw(seed: int, key: str) -> float:
+    """A number in [0, 1) that depends on nothing but seed and key."""
+    digest = hashlib.blake2b(f"{seed} {key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+class Faults:
+    """The script in force."""
+
+    def __init__(self, seed: int, scripts: tuple[dict[str, Any], ...] = ()) -> None:
+        self._seed = seed
+        self._faults = [Fault.of(script) for script in scripts]
+
+    def add(self, script: Mapping[str, Any]) -> None:
+        """Append one scripted fault; ValueError if it is not one."""
+        self._faults.append(Fault.of(script))
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        self._faults.clear()
+
+    def report(self) -> list[dict[str, Any]]:
+        """Every fault with its counters, in script order."""
+        return [{"fault": f.name, "route": f.route, "matched": f.matched, "struck": f.struck} for f in self._faults]
+
+    def scripted(self, name: str) -> Fault | None:
+        """The first fault of that name, counters untouched."""
+        return next((f for f in self._faults if f.name == name), None)
+
+    def strike(self, names: tuple[str, ...], ask: Ask) -> Fault | None:
+        """The first fault among ``names`` that strikes this request, in script order."""
+        for fault in self._faults:
+            if fault.name in names and fault.fits(ask) and fault.strikes(ask, self._seed):
+                return fault
+        return None
+
+    def strike_all(self, names: tuple[str, ...], ask: Ask) -> list[Fault]:
+        """Every fault among ``names`` that strikes this request, in script order."""
+        if not self._faults:
+            return []
+        return [f for f in self._faults if f.name in names and f.fits(ask) and f.strikes(ask, self._seed)]

@@ -1,0 +1,385 @@
+"""The wire of the emulated broker: envelope, sign-in, TPSeries, masters. One fake market, one real server."""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from types import SimpleNamespace
+
+import aiohttp
+import numpy as np
+import pytest
+
+from fnolake.emulator.config import Demo, EmulatorConfig, parse_limits
+from fnolake.emulator.server import start
+from fnolake.emulator.totp import fits, one_time_password
+from fnolake.model import IST
+
+DAY = date(2026, 11, 20)
+OPEN = datetime(2026, 11, 20, 9, 15, tzinfo=IST)
+DEMO = Demo()
+EMPTY = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class FakeListing:
+    exchange: str
+    token: int
+    symbol: str
+    underlying: str
+    kind: str
+    expiry: date | None = None
+    strike_paise: int | None = None
+    right: str | None = None
+    lot: int = 500
+    tick_paise: int = 10
+    is_index: bool = False
+    segment: str = "FO"
+    master_fields: tuple[str, ...] = ()
+
+
+def minutes(count: int, open_s: int = int(OPEN.timestamp())):
+    n = np.arange(count, dtype=np.int64)
+    base = 140_000 + n
+    return SimpleNamespace(
+        epoch_s=open_s + 60 * n, open=base, high=base + 20, low=base - 10, close=base + 5, volume=np.full(count, 500),
+        oi=10_000 + 10 * n, vwap_paise=base + 1, cumulative=500 * (n + 1), phase=np.ones(count, np.int64),
+    )
+
+
+class FakeWorld:
+    """A market of three contracts that trade 385 minutes on weekdays."""
+
+    day = DAY
+
+    def __init__(self):
+        self.listings = [
+            FakeListing("NSE", 26000, "NIFTY INDEX", "NIFTY", "spot", is_index=True, segment="CM",
+                        master_fields=("NSE", "26000", "1", "Nifty 50", "NIFTY INDEX", "INDEX", "0", "")),
+            FakeListing("NFO", 52509, "M&M24NOV26F", "M&M", "future", date(2026, 11, 24)),
+            FakeListing("NFO", 52510, "M&M27OCT26F", "M&M", "future", date(2026, 10, 27)),
+            *[FakeListing("NFO", 60_000 + n, f"M&M24NOV26{'CP'[n % 2]}{3000 + n // 2 * 20}", "M&M", "option",
+                          date(2026, 11, 24), 300_000 + n // 2 * 2000, ("CE", "PE")[n % 2]) for n in range(20)],
+        ]
+
+    def master(self, exchange):
+        return f"Exchange,Token,LotSize,Symbol,TradingSymbol,\n{exchange},1,1,X,X,\n".encode()
+
+    def find(self, exchange, token):
+        return next((o for o in self.listings if (o.exchange, o.token) == (exchange, token)), None)
+
+    def search(self, exchange, text):
+        return [o for o in self.listings if o.exchange == exchange and all(w in o.symbol for w in text.split())]
+
+    def minutes(self, listing, session):
+        if session.weekday() > 4:
+            return minutes(0)
+        return minutes(385, int(datetime(session.year, session.month, session.day, 9, 15, tzinfo=IST).timestamp()))
+
+    def quote(self, listing, at):
+        return SimpleNamespace(lp=140_000, o=1, h=2, l=1, c=139_000, v=5, oi=7, ap=3, bid=139_990, ask=140_010)
+
+    def bhavcopy(self, venue, segment, session):
+        return b"TradDt\n2026-11-20\n" if session == DAY else None
+
+    def holiday_master(self):
+        return b'{"FO":[]}'
+
+
+class Client:
+    """The wire by hand: raw bodies, nothing encoded."""
+
+    def __init__(self, http, url):
+        self.http, self.url, self.token = http, url, ""
+
+    async def post(self, route, base="NorenWClientAPI", bearer=True, raw=None, **fields):
+        body = raw if raw is not None else "jData=" + json.dumps({"uid": DEMO.uid, **fields})
+        headers = {"Authorization": f"Bearer {self.token}"} if bearer and self.token else {}
+        if not bearer:
+            body += f"&jKey={self.token}"
+        async with self.http.post(f"{self.url}/{base}//{route}", data=body.encode(), headers=headers) as answer:
+            return answer.status, await answer.read()
+
+    async def series(self, token="52509", exch="NFO", **fields):
+        status, body = await self.post("TPSeries", exch=exch, token=token, **fields)
+        return status, json.loads(body)
+
+    async def quick_auth(self, **changed):
+        fields = {
+            "source": "API", "apkversion": "1.0.0", "pwd": sha("demo-password"),
+            "factor2": one_time_password(DEMO.totp_secret), "vc": DEMO.vendor_code,
+            "appkey": sha(f"{DEMO.uid}|{DEMO.api_secret}"), "imei": "abc1234", **changed,
+        }
+        status, body = await self.post("QuickAuth", base="NorenWClientTP", bearer=True, **fields)
+        answer = json.loads(body)
+        self.token = answer.get("susertoken", self.token)
+        return status, answer
+
+    async def code(self, redirect="http://127.0.0.1:9/callback", state="s1"):
+        url = f"{self.url}/OAuthlogin/authorize/oauth"
+        query = {"client_id": DEMO.client_id, "redirect_uri": redirect, "state": state}
+        async with self.http.get(url, params=query) as page:
+            assert 'name="lgnpwd"' in await page.text()
+        form = {"lgnusrid": DEMO.uid, "lgnpwd": DEMO.password, "lgnotp": one_time_password(DEMO.totp_secret)}
+        async with self.http.post(url, params=query, data=form, allow_redirects=False) as answer:
+            return answer.status, answer.headers["Location"]
+
+    async def gen_acs_tok(self, code, secret=DEMO.secret_code):
+        checksum = sha(DEMO.client_id + secret + code)
+        status, body = await self.post("GenAcsTok", code=code, checksum=checksum)
+        answer = json.loads(body)
+        self.token = answer.get("access_token", self.token)
+        return status, answer
+
+    async def control(self, method, name, **kwargs):
+        async with self.http.request(method, f"{self.url}/emulator/{name}", **kwargs) as answer:
+            return await answer.json()
+
+
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def at(hour, minute, day=DAY):
+    return str(datetime(day.year, day.month, day.day, hour, minute, tzinfo=IST).timestamp())
+
+
+@pytest.fixture
+async def serve():
+    """A factory: settings in, signed-in client out."""
+    from contextlib import AsyncExitStack
+
+    async with AsyncExitStack() as stack:
+        async def make(**settings):
+            emulator = await stack.enter_async_context(start(EmulatorConfig(**settings), world=FakeWorld()))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            client = Client(http, emulator.url)
+            await client.quick_auth()
+            return client
+
+        yield make
+
+
+async def test_a_series_is_a_bare_list_newest_first_with_every_value_as_text(serve):
+    client = await serve()
+    status, rows = await client.series(st=at(9, 15), et=at(9, 17))
+    assert status == 200
+    assert [row["time"] for row in rows] == ["20-11-2026 09:17:00", "20-11-2026 09:16:00", "20-11-2026 09:15:00"]
+    assert rows[0] == {
+        "stat": "Ok", "time": "20-11-2026 09:17:00", "ssboe": str(int(OPEN.timestamp()) + 120), "into": "1400.02",
+        "inth": "1400.22", "intl": "1399.92", "intc": "1400.07", "intvwap": "1400.03", "intv": "500", "intoi": "10",
+        "v": "1500", "oi": "10020",
+    }
+    assert list(rows[0])[:3] == ["stat", "time", "ssboe"]
+
+
+async def test_without_a_start_the_series_is_today_and_only_ended_bars_are_there(serve):
+    client = await serve()
+    await client.control("POST", "clock", json={"set": "2026-11-20T09:20:30"})
+    _, rows = await client.series()
+    assert (rows[0]["time"], len(rows)) == ("20-11-2026 09:19:00", 5)
+
+
+@pytest.mark.parametrize(("interval", "first", "last"), [
+    ("2", "09:14:00", "15:38:00"), ("3", "09:15:00", "15:39:00"), ("5", "09:15:00", "15:35:00"),
+    ("60", "09:15:00", "15:15:00"), ("240", "09:15:00", "13:15:00"),
+])
+async def test_intervals_are_anchored_at_the_open_but_for_two(serve, interval, first, last):
+    client = await serve()
+    await client.control("POST", "clock", json={"set": "2026-11-20T19:30:00"})
+    _, rows = await client.series(st=at(9, 0), intrv=interval)
+    assert (rows[-1]["time"][11:], rows[0]["time"][11:]) == (first, last)
+    assert sum(int(row["intv"]) for row in rows) == 385 * 500 == int(rows[0]["v"])
+
+
+@pytest.mark.parametrize("fields", [
+    {"token": "99999"}, {"token": "52510"}, {"st": at(9, 15, date(2026, 11, 15)), "et": at(15, 0, date(2026, 11, 15))},
+    {"token": "x"},
+])
+async def test_unknown_expired_and_closed_days_are_no_data(serve, fields):
+    client = await serve()
+    status, answer = await client.series(**fields)
+    assert status == 200
+    assert answer["emsg"] == 'Error Occurred : 5 "no data"'
+    assert answer["request_time"].endswith("20-11-2026")
+
+
+async def test_swapped_huge_and_daily_spans_time_out(serve):
+    client = await serve()
+    for fields in ({"st": at(15, 0), "et": at(9, 0)}, {"intrv": "D"}, {"st": "0"}):
+        status, answer = await client.series(**fields)
+        assert (status, answer["emsg"]) == (504, "Server Timeout :   ")
+
+
+async def test_a_literal_ampersand_breaks_the_json_and_an_escape_does_not(serve):
+    client = await serve()
+    raw = 'jData={"uid":"FN0001","sym":"NFO:M&M24NOV26F","from":"0","to":"1795210089.5"}'
+    status, body = await client.post("EODChartData", raw=raw)
+    assert (status, json.loads(body)["emsg"]) == (400, "Invalid Input :  jData is not valid json object")
+    _, body = await client.post("EODChartData", raw=raw.replace("M&M", "M\\u0026M"))
+    days = [json.loads(day) for day in json.loads(body)]
+    assert days[0]["time"] == "20-NOV-2026"
+    assert days[0]["intv"] == "192500.00"
+    assert '", "' in json.loads(body)[0]
+
+
+async def test_oauth_hands_out_a_code_once_and_checks_the_sum(serve):
+    client = await serve()
+    status, location = await client.code()
+    assert status == 302
+    assert location.startswith("http://127.0.0.1:9/callback?code=")
+    assert location.endswith("&state=s1")
+    code = location.split("code=")[1].split("&")[0]
+    status, answer = await client.gen_acs_tok(code)
+    assert status == 200
+    assert {"USERID", "access_token", "refresh_token", "actid", "susertoken"} <= set(answer)
+    assert int(answer["expires_in"]) == int(answer["lastaccesstime"]) + 90 * 86_400
+    _, again = await client.gen_acs_tok(code)
+    assert again["emsg"] == "Invalid Input : INVALID_VERIFIER"
+    _, location = await client.code()
+    _, wrong = await client.gen_acs_tok(location.split("code=")[1].split("&")[0], secret="guess")
+    assert wrong["stat"] == "Not_Ok"
+
+
+async def test_the_page_returns_only_to_this_machine(serve):
+    client = await serve()
+    url = f"{client.url}/OAuthlogin/authorize/oauth?client_id=FN0001_U&redirect_uri=https://example.com/"
+    async with client.http.get(url) as page:
+        assert page.status == 400
+
+
+@pytest.mark.parametrize(("changed", "status", "emsg"), [
+    ({"factor2": "000000"}, 200, "Invalid Input : Invalid OTP"),
+    ({"pwd": "no"}, 200, "Invalid Input : Wrong Password"),
+    ({"vc": "no"}, 400, "Invalid Input :  Invalid Vendor code"),
+])
+async def test_a_refused_sign_in_says_why_in_the_brokers_words(serve, changed, status, emsg):
+    client = await serve()
+    got, answer = await client.quick_auth(**changed)
+    assert (got, answer["emsg"], "request_time" in answer) == (status, emsg, status == 200)
+
+
+async def test_a_one_time_password_of_the_emulated_time_is_taken_too(serve):
+    client = await serve(rate=0)
+    otp = one_time_password(DEMO.totp_secret, datetime(2026, 11, 20, 18, 30, tzinfo=IST).timestamp())
+    assert (await client.quick_auth(factor2=otp))[1]["stat"] == "Ok"
+
+
+async def test_a_new_sign_in_ends_the_older_one_whatever_the_generation(serve):
+    client = await serve()
+    old = client.token
+    await client.quick_auth()
+    new, client.token = client.token, old
+    for bearer in (True, False):
+        status, body = await client.post("UserDetails", bearer=bearer)
+        assert (status, json.loads(body)["emsg"]) == (401, "Session Expired :  Invalid Session Key")
+    client.token = new
+    assert json.loads((await client.post("UserDetails", bearer=False))[1])["uid"] == DEMO.uid
+    assert json.loads((await client.post("Logout"))[1])["stat"] == "Ok"
+    assert json.loads((await client.post("UserDetails"))[1])["stat"] == "Not_Ok"
+
+
+async def test_search_quotes_chain_and_index_list(serve):
+    client = await serve()
+    _, body = await client.post("SearchScrip", exch="NFO", stext="M%26M+24NOV26")
+    found = json.loads(body)["values"]
+    assert found[0] | {"token": "52509", "tsym": "M&M24NOV26F", "exch": "NFO"} == found[0]
+    status, body = await client.post("SearchScrip", exch="NFO", stext="NOTHING")
+    assert (status, json.loads(body)["emsg"]) == (404, "No Data :   ")
+    _, body = await client.post("GetQuotes", exch="NFO", token="52509")
+    assert json.loads(body) | {"lp": "1400.00", "c": "1390.00", "v": "5", "oi": "7", "bp1": "1399.90"} == json.loads(body)
+    _, body = await client.post("GetQuotes", exch="NSE", token="26000")
+    assert not {"v", "oi", "bp1"} & set(json.loads(body))
+    _, body = await client.post("GetOptionChain", exch="NFO", tsym="M%26M24NOV26F", strprc="3080.0", cnt="2")
+    chain = json.loads(body)["values"]
+    assert [row["strprc"] for row in chain[::2]] == ["3060.00", "3080.00", "3100.00", "3120.00"]
+    assert len(chain) == 8
+    _, body = await client.post("GetIndexList", exch="NSE")
+    assert json.loads(body)["values"] == [{"idxname": "Nifty 50", "token": "26000"}]
+
+
+async def test_masters_bhavcopies_and_holidays_are_files(serve):
+    client = await serve()
+    async with client.http.get(f"{client.url}/NFO_symbols.txt.zip") as answer:
+        archive = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    assert archive.read("NFO_symbols.txt").startswith(b"Exchange,Token")
+    browser = {"User-Agent": "Mozilla/5.0"}
+    name = "BhavCopy_NSE_FO_0_0_0_20261120_F_0000.csv"
+    async with client.http.get(f"{client.url}/content/fo/{name}.zip", headers=browser) as answer:
+        assert zipfile.ZipFile(io.BytesIO(await answer.read())).namelist() == [name]
+    async with client.http.get(f"{client.url}/content/fo/{name}.zip") as answer:
+        assert answer.status == 403
+    async with client.http.get(f"{client.url}/content/fo/{name.replace('1120', '1119')}.zip", headers=browser) as answer:
+        assert answer.status == 404
+    missing = "download/BhavCopy/Equity/BhavCopy_BSE_CM_0_0_0_20261119_F_0000.CSV"
+    async with client.http.get(f"{client.url}/{missing}", headers=browser) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+    async with client.http.get(f"{client.url}/api/holiday-master?type=trading") as answer:
+        assert await answer.json(content_type=None) == {"FO": []}
+
+
+async def test_a_bhavcopy_appears_in_the_evening(serve):
+    client = await serve(rate=0)
+    url = f"{client.url}/content/fo/BhavCopy_NSE_FO_0_0_0_20261120_F_0000.csv.zip"
+    for moment, status in (("17:29", 404), ("17:30", 200)):
+        await client.control("POST", "clock", json={"set": f"2026-11-20T{moment}:00"})
+        async with client.http.get(url, headers={"User-Agent": "Mozilla/5.0"}) as answer:
+            assert answer.status == status
+
+
+async def test_limits_count_every_arrival_and_reject_in_the_brokers_words(serve):
+    client = await serve(limits=parse_limits("3/s,200/min"))
+    texts = [(await client.series())[1] for _ in range(3)]
+    assert texts[-1]["emsg"] == "Invalid Input :  Order Recieved 4 in a current second exceeds Limit 3 for user"
+    asked = await client.control("GET", "asked", params={"route": "TPSeries"})
+    assert (asked["rejections"], asked["max_per_second"], asked["counts"]["TPSeries"]) == (1, 4, 3)
+
+
+async def test_what_was_asked_is_counted_and_repeats_show(serve):
+    client = await serve(limits=())
+    await client.series(st=at(9, 15), et=at(9, 16))
+    assert (await client.control("GET", "asked"))["repeated"] == 0
+    await client.series(st=at(9, 15), et=at(9, 16))
+    asked = await client.control("GET", "asked", params={"route": "TPSeries"})
+    assert asked["repeated"] == 1
+    assert asked["log"][0] | {"contract": "NFO|52509", "outcome": "rows:2", "interval": "1"} == asked["log"][0]
+    assert (await client.control("DELETE", "asked"))["counts"] == {}
+
+
+@pytest.mark.parametrize("text", ["", "10", "0/s", "5/h", "x/s"])
+def test_limits_that_make_no_sense_are_refused(text):
+    with pytest.raises(ValueError, match="limits"):
+        parse_limits(text)
+
+
+def test_limits_have_names():
+    assert parse_limits("official") == ((20, 1.0), (200, 60.0))
+    assert parse_limits("half") == ((10, 1.0), (100, 60.0))
+    assert parse_limits("off") == ()
+    assert parse_limits("5/s") == ((5, 1.0),)
+
+
+async def test_the_clock_is_shown_set_advanced_and_run_at_a_rate(serve):
+    client = await serve(rate=0)
+    assert (await client.control("GET", "clock"))["now"] == "2026-11-20T18:30:00+05:30"
+    moved = await client.control("POST", "clock", json={"set": "2026-11-20T11:05:00", "advance": 90})
+    assert moved["now"] == "2026-11-20T11:06:30+05:30"
+    assert (await client.control("POST", "clock", json={"rate": 2}))["rate"] == 2
+    assert "error" in await client.control("POST", "clock", json={"jump": 1})
+
+
+async def test_history_older_than_the_horizon_is_not_served(serve):
+    client = await serve(history_days=7)
+    old = DAY - timedelta(days=9)
+    assert (await client.series(st=at(9, 15, old), et=at(15, 0, old)))[1]["stat"] == "Not_Ok"
+
+
+def test_one_time_passwords_are_those_of_the_standard_and_of_pyotp():
+    pyotp = pytest.importorskip("pyotp")
+    standard = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    assert [one_time_password(standard, s) for s in (59, 1111111109, 20000000000)] == ["287082", "081804", "353130"]
+    assert one_time_password(standard, 1795210089.5) == pyotp.TOTP(standard).at(1795210089)
+    assert fits(standard, "287082", 1111111109, 88)
+    assert not fits(standard, "287082", 1111111109)
