@@ -9,7 +9,9 @@ One port that speaks as the broker, as the exchange, and to whoever drives the e
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,9 +79,18 @@ def build_world(config: EmulatorConfig) -> World:
 
     if not config.masters:
         return World.build(config.day or DEFAULT_DAY, underlyings=config.underlyings, seed=config.seed)
-    files = {_exchange_of(path): path.read_bytes() for path in config.masters}
+    files = {_exchange_of(path): _text_of(path) for path in config.masters}
     day = config.day or next(filter(None, map(_date_of, config.masters)), DEFAULT_DAY)
     return World.from_masters(files, day, underlyings=config.underlyings, seed=config.seed)
+
+
+def _text_of(path: Path) -> bytes:
+    """A master's text; a zip's only member."""
+    body = path.read_bytes()
+    if not body.startswith(b"PK"):
+        return body
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return archive.read(archive.namelist()[0])
 
 
 def _date_of(path: Path) -> date | None:
