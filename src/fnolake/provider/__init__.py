@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Outgoing broker and exchange traffic, all of it. ``account`` guards, adapters translate."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The exchange's end-of-day files."""

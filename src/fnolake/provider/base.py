@@ -1,0 +1,99 @@
+"""
+What every provider is: a few declared facts and a client with three verbs. No network here.
+
+Adapters stay small because ``account`` owns budget, retries, breaker and records. Invariant: a provider raises only
+errors of ``fnolake.errors``, and returns a page without rows only when the provider itself said it has nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from fnolake.model import BarRequest, Master, Page, RawFile
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """
+    The facts of a provider, each with its source in the adapter.
+
+    Attributes:
+        name: Lower case, as in ``lake.toml``.
+        zone: IANA zone of wall-clock texts.
+        label: Which side of the minute a row is stamped with: ``start`` or ``end``.
+        newest_first: Order of rows on the wire.
+        windows: Allowances: (requests, seconds), all of them hold at once.
+        horizon_days: Calendar days of minute history that are served.
+        max_rows: Rows that one request should expect at most.
+        says_nothing: How an answer without data is worded.
+    """
+
+    name: str
+    zone: str
+    label: str
+    newest_first: bool
+    windows: tuple[tuple[int, float], ...]
+    horizon_days: int
+    max_rows: int
+    says_nothing: str
+
+
+class Provider(Protocol):
+    """One sign-in at one provider."""
+
+    dialect: Dialect
+
+    @property
+    def name(self) -> str:
+        """The provider's name, as in ``lake.toml``."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the sign-in was made elsewhere: it is never renewed or ended by us."""
+
+    def master_names(self) -> Sequence[str]:
+        """The masters there are, for :meth:`master`."""
+
+    async def master(self, exchange: str, day: date) -> RawFile:
+        """
+        Today's symbol master of one exchange, exactly as fetched.
+
+        Raises:
+            ProviderError: It could not be had.
+        """
+
+    def decode_master(self, raw: RawFile) -> Master:
+        """
+        Every row of a master as a listing, out of scope, or a finding.
+
+        Raises:
+            PayloadError: The file is no master.
+        """
+
+    def in_scope(self, masters: list[Master]) -> list[Master]:
+        """The same masters, with what fnolake does not capture counted as out of scope."""
+
+    async def minutes(self, request: BarRequest) -> Page:
+        """
+        Ask once for the bars of one contract.
+
+        Raises:
+            ProviderError: Anything but rows or the provider's statement that it has none.
+
+        Cancel:
+            Safe at any await.
+        """
+
+    async def renew(self) -> None:
+        """
+        Sign in again without a person.
+
+        Raises:
+            AuthError: It cannot be done without one, or was refused.
+        """
+
+    async def aclose(self) -> None:
+        """Give back what is held; the sign-in stays."""

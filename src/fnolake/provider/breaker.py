@@ -1,0 +1,73 @@
+"""Stops hammering a provider that is down: after a run of faults one probe goes at a time, all others wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fnolake.errors import ProviderFault
+from fnolake.model import Clock
+
+OPENS_AFTER = 12
+"""Faults in a row."""
+PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits before each probe; when the last has failed, requests fail at once."""
+
+
+class Breaker:
+    """
+    Closed: everything passes. Open: everybody waits for one probe. Broken: everything fails.
+
+    Invariant: while open at most one request is in flight.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._faults = 0
+        self._probes = 0
+        self._probing = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests wait for a probe."""
+        return self._faults >= OPENS_AFTER
+
+    async def enter(self) -> bool:
+        """
+        Pass, or wait for the turn to probe.
+
+        Returns:
+            Whether this request is the probe; give it back to :meth:`left`.
+
+        Raises:
+            ProviderFault: The probes are used up.
+
+        Cancel:
+            Safe; the turn goes to the next.
+        """
+        if not self.is_open:
+            return False
+        await self._probing.acquire()
+        try:
+            if self.is_open:
+                await self._pause()
+                return True
+        except BaseException:
+            self._probing.release()
+            raise
+        self._probing.release()
+        return False
+
+    async def _pause(self) -> None:
+        if self._probes >= len(PAUSES_S):
+            raise ProviderFault("the provider has not answered for a while; run the command again later")
+        await self._clock.sleep(PAUSES_S[self._probes])
+
+    def left(self, *, well: bool, probe: bool) -> None:
+        """How a request that entered has ended."""
+        if well:
+            self._faults = self._probes = 0
+        else:
+            self._probes += probe
+            self._faults += 1
+        if probe:
+            self._probing.release()

@@ -1,0 +1,59 @@
+"""The machine's clock, and the same with an emulator's calendar. The only file that reads the time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from fnolake.errors import ConfigError, ProviderError
+from fnolake.provider.http import Http
+
+
+class SystemClock:
+    """Calendar and machine are one."""
+
+    def now(self) -> datetime:
+        """The calendar instant, aware UTC."""
+        return datetime.now(UTC)
+
+    def wall(self) -> float:
+        """Real seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock with the calendar moved by ``offset``; budgets and time-outs stay real."""
+
+    def __init__(self, offset: timedelta) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        """The calendar instant, aware UTC."""
+        return datetime.now(UTC) + self._offset
+
+
+async def emulated_clock(url: str) -> ShiftedClock:
+    """
+    The calendar of a running emulator, asked once.
+
+    Raises:
+        ConfigError: Nothing answers there.
+    """
+    async with Http() as http:
+        try:
+            answer = await http.get(f"{url.rstrip('/')}/emulator/clock")
+            told = datetime.fromisoformat(str(msgspec.json.decode(answer.body)["now"]))
+        except (ProviderError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"FNOLAKE_CLOCK={url}: no emulator answers there; start `fnolake emulator` or unset it") from error
+    return ShiftedClock(told - datetime.now(UTC))

@@ -1,0 +1,114 @@
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fnolake.provider.budget import Budget
+from tests.provider.fakes import Drawer, FakeClock
+
+OFFICIAL = ((20, 1.0), (200, 60.0))
+
+
+def most_in(stamps: list[float], seconds: float) -> int:
+    """Most arrivals in any half-open run of ``seconds``."""
+    ordered, most, first = sorted(stamps), 0, 0
+    for last, stamp in enumerate(ordered):
+        while stamp - ordered[first] >= seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+async def ask(budget: Budget, clock: FakeClock, arrivals: list[float], rng: random.Random, slowest: float) -> None:
+    async with budget.slot():
+        delay = rng.uniform(0, slowest)
+        await clock.sleep(delay)
+        arrivals.append(clock.at)
+        await clock.sleep(rng.uniform(0, slowest))
+
+
+async def work(budget: Budget, clock: FakeClock, seconds: float, *, slowest: float = 0.2, workers: int = 12, seed: int = 1) -> list[float]:
+    arrivals: list[float] = []
+    rng = random.Random(seed)
+    ends = clock.at + seconds
+
+    async def one() -> None:
+        while clock.at < ends:
+            await ask(budget, clock, arrivals, rng, slowest)
+
+    async def everyone() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(one())
+
+    running = asyncio.ensure_future(everyone())
+    await clock.run(running, ends)
+    running.cancel()
+    await asyncio.wait([running])
+    return [at for at in arrivals if at < ends]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.0, 2.0))
+def test_no_window_ever_sees_more_than_it_allows_however_slow_the_wire(seed: int, slowest: float) -> None:
+    async def story() -> list[float]:
+        clock = FakeClock()
+        return await work(Budget(OFFICIAL, clock, None, "a"), clock, 130, slowest=slowest, seed=seed)
+
+    arrivals = asyncio.run(story())
+    assert most_in(arrivals, 1.0) <= 20
+    assert most_in(arrivals, 60.0) <= 200
+
+
+async def test_nearly_all_of_the_minute_is_used() -> None:
+    clock = FakeClock()
+    arrivals = await work(Budget(OFFICIAL, clock, None, "a"), clock, 600)
+    assert len(arrivals) >= 0.97 * 2000
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_a_restart_forgets_nothing(orderly: bool) -> None:
+    clock, drawer = FakeClock(), Drawer()
+    arrivals: list[float] = []
+    for seed in range(12):
+        budget = Budget(OFFICIAL, clock, drawer, "a")
+        arrivals += await work(budget, clock, random.Random(seed).uniform(0.1, 20), seed=seed)
+        if orderly:
+            budget.release()
+    assert most_in(arrivals, 1.0) <= 20
+    assert most_in(arrivals, 60.0) <= 200
+
+
+async def test_the_reserve_is_never_used() -> None:
+    clock = FakeClock()
+    arrivals = await work(Budget(OFFICIAL, clock, None, "a", reserve=0.5), clock, 120)
+    assert most_in(arrivals, 60.0) <= 100
+    assert most_in(arrivals, 1.0) <= 10
+
+
+async def test_a_rejection_narrows_and_quiet_minutes_widen() -> None:
+    clock = FakeClock()
+    budget = Budget(OFFICIAL, clock, None, "a")
+    budget.reject(0.0)
+    assert budget.snapshot().allowance == 140
+    for _ in range(20):
+        clock.at += 61
+        budget.succeed()
+    assert budget.snapshot().allowance == 200
+
+
+async def test_a_burst_of_rejections_counts_once() -> None:
+    clock = FakeClock()
+    budget = Budget(OFFICIAL, clock, None, "a")
+    for _ in range(10):
+        budget.reject(0.0)
+    assert budget.snapshot().allowance == 140
+
+
+async def test_a_torn_note_is_taken_as_all_used() -> None:
+    clock, drawer = FakeClock(), Drawer()
+    drawer.save("budget-a", b"{")
+    arrivals = await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 0.9)
+    assert arrivals == []
