@@ -17,6 +17,9 @@ def at(hour, minute, day=FRIDAY):
     return str(datetime(day.year, day.month, day.day, hour, minute, tzinfo=IST).timestamp())
 
 
+FIRST, LAST = at(9, 15), at(9, 24)
+
+
 @pytest.fixture
 async def client(serve):
     return await serve(limits=(), rate=0)
@@ -27,7 +30,7 @@ async def script(client, **fault):
     assert "faults" in answer, answer
 
 
-async def series(client, first=at(9, 15), last=at(9, 24), **fields):
+async def series(client, first=FIRST, last=LAST, **fields):
     return await client.series(st=first, et=last, **fields)
 
 
