@@ -1,0 +1,116 @@
+"""
+The settings as frozen values: what each key of ``lake.toml`` means is said here once, beside its field.
+
+No reading and no checking here. Base addresses that are left empty are the provider's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+FILE_NAME: Final = "lake.toml"
+PROVIDERS: Final = ("shoonya",)
+GENERATIONS: Final = ("oauth", "legacy")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """
+    One login at one provider, table ``[account.NAME]``. Secrets are references (``fnolake.secret``), never values.
+
+    ``reserve`` is the share of the budget that is left to your other programs, 0 to 1; None is half while the market
+    is open and none after. Which fields are needed depends on the generation; sign-in says what is missing.
+    """
+
+    provider: str = "shoonya"
+    generation: str = "oauth"
+    uid: str = ""
+    client_id: str = ""
+    secret_code: SecretReference = ""
+    password: SecretReference = ""
+    totp: SecretReference = ""
+    vendor_code: str = ""
+    api_secret: SecretReference = ""
+    imei: str = ""
+    reserve: float | None = None
+
+
+SecretReference = str
+"""A text like ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``; empty = not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShoonyaSettings:
+    """Table ``[provider.shoonya]``: addresses without a slash at the end; empty = the provider's own."""
+
+    rest_oauth: str = ""
+    rest_legacy: str = ""
+    masters: str = ""
+    authorize: str = ""
+    redirect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's."""
+
+    consent: bool = False
+    nse_archives: str = ""
+    bse: str = ""
+    nse: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """Table ``[sync]``: a batch closes on ``batch_rows`` or ``batch_s`` seconds; nothing before ``start`` is wanted."""
+
+    workers: int = 12
+    batch_rows: int = 250_000
+    batch_s: float = 10.0
+    start: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSettings:
+    """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
+
+    additions: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Table ``[http]``: seconds to connect, of silence while reading, and for a whole request."""
+
+    connect_s: float = 10.0
+    read_s: float = 30.0
+    total_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    Everything that can be set.
+
+    ``emulator`` is the address of an emulator that stands for the broker and the exchange (it also fills every address
+    that is not set in the environment or by a flag); ``clock`` the address of one whose calendar clock is used.
+    """
+
+    lake: Path
+    accounts: Mapping[str, AccountSettings] = field(default_factory=lambda: MappingProxyType({}))
+    shoonya: ShoonyaSettings = field(default_factory=ShoonyaSettings)
+    exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    calendar: CalendarSettings = field(default_factory=CalendarSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    emulator: str = ""
+    clock: str = ""
+
+    @property
+    def file(self) -> Path:
+        """Where the file of this lake is, there or not."""
+        return self.lake / FILE_NAME

@@ -1,0 +1,154 @@
+"""Settings come from the file, the environment and flags, in that order; what is wrong is one clear line."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fnolake.config import add_account, load, remove_account, write_initial
+from fnolake.errors import ConfigError
+
+
+def lake_with(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "lake.toml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_lake_without_a_file_has_the_defaults(tmp_path: Path) -> None:
+    settings = load(tmp_path, {}, {})
+    assert (settings.sync.workers, settings.sync.batch_rows, settings.sync.batch_s) == (12, 250_000, 10.0)
+    assert not settings.exchange.consent
+    assert dict(settings.accounts) == {}
+    assert settings.file == tmp_path / "lake.toml"
+
+
+def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, "[sync]\nworkers = 2\nbatch_s = 3\nbatch_rows = 7\nstart = 2026-02-03\n")
+    settings = load(lake, {"FNOLAKE_SYNC__WORKERS": "4", "FNOLAKE_SYNC__BATCH_S": "0.2"}, {"sync.workers": 6, "http.read_s": None})
+    assert (settings.sync.workers, settings.sync.batch_s, settings.sync.batch_rows) == (6, 0.2, 7)
+    assert settings.sync.start == date(2026, 2, 3)
+
+
+def test_an_account_is_a_table_and_a_variable_can_add_to_it(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, '[account.my-desk]\ngeneration = "legacy"\nuid = "FN0001"\npassword = "env:PW"\nreserve = 0.25\n')
+    account = load(lake, {"FNOLAKE_ACCOUNT__MY_DESK__TOTP": "env:TOTP"}, {}).accounts["my-desk"]
+    assert (account.provider, account.generation, account.uid, account.reserve) == ("shoonya", "legacy", "FN0001", 0.25)
+    assert (account.password, account.totp) == ("env:PW", "env:TOTP")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sync]\nworkrs = 2\n", ["lake.toml", "sync.workrs", "sync.workers", "rename"]),
+        ("[sync]\nworkers = 'two'\n", ["lake.toml", "sync.workers", "'two'", "whole number"]),
+        ("[sync]\nworkers = true\n", ["sync.workers", "whole number"]),
+        ("[sync]\nworkers = 900\n", ["sync.workers", "between 1 and 64"]),
+        ("[sync]\nbatch_s = 'fast'\n", ["sync.batch_s", "a number"]),
+        ("[sync]\nstart = 'soon'\n", ["sync.start", "date like"]),
+        ("[exchange]\nconsent = 'maybe'\n", ["exchange.consent", "true or false"]),
+        ("[account.demo]\nuid = 5\n", ["account.demo.uid", "quotes"]),
+        ("[account.demo]\npasword = 'env:X'\n", ["account.demo.pasword", "account.demo.password"]),
+        ("[account.demo]\nprovider = 'zerodha'\n", ["account.demo.provider", "shoonya"]),
+        ("[account.demo]\ngeneration = 'new'\n", ["account.demo.generation", "oauth, legacy"]),
+        ("[account.demo]\nreserve = 1.0\n", ["account.demo.reserve", "between 0 and 0.99"]),
+        ('[account."a b"]\nuid = "x"\n', ["a b", "letters"]),
+        ("zzz = 1\n", ["zzz", "remove it"]),
+        ("workers = 1\n", ["workers", "sync.workers"]),
+        ("[sync\n", ["lake.toml", "TOML", "line 1"]),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_line_that_says_what_to_do(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(lake_with(tmp_path, text), {}, {})
+    line = str(caught.value)
+    assert "\n" not in line
+    assert [word for word in words if word not in line] == []
+
+
+def test_a_secret_written_out_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(lake_with(tmp_path, "[account.demo]\npassword = 'hunter2'\n"), {}, {})
+    assert "hunter2" not in str(caught.value)
+    assert "env:NAME" in str(caught.value)
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"environment FNOLAKE_SYNC__WORKER: .*sync\.workers"):
+        load(tmp_path, {"FNOLAKE_SYNC__WORKER": "3"}, {})
+    with pytest.raises(ConfigError, match=r"environment FNOLAKE_SYNC__BATCH_S: .*a number"):
+        load(tmp_path, {"FNOLAKE_SYNC__BATCH_S": "ten"}, {})
+
+
+def test_other_programs_variables_and_the_lake_itself_are_left_alone(tmp_path: Path) -> None:
+    assert load(tmp_path, {"FNOLAKE_LAKE": "/elsewhere", "PATH": "/bin"}, {}).lake == tmp_path
+
+
+def test_an_emulator_stands_for_every_address_unless_one_is_given(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, '[provider.shoonya]\nmasters = "https://example.org"\n')
+    settings = load(lake, {"FNOLAKE_EMULATOR": "http://127.0.0.1:9/", "FNOLAKE_EXCHANGE__NSE": "http://127.0.0.1:8"}, {})
+    assert settings.shoonya.rest_oauth == "http://127.0.0.1:9/NorenWClientAPI"
+    assert settings.shoonya.masters == "http://127.0.0.1:9"
+    assert (settings.exchange.nse, settings.exchange.bse) == ("http://127.0.0.1:8", "http://127.0.0.1:9")
+
+
+def test_relative_paths_are_meant_from_the_lake(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, "[calendar]\nadditions = 'mine.toml'\n[account.a]\ntotp = 'file:totp.txt'\n")
+    settings = load(lake, {}, {})
+    assert settings.calendar.additions == tmp_path / "mine.toml"
+    assert settings.accounts["a"].totp == f"file:{tmp_path / 'totp.txt'}"
+
+
+def test_a_first_file_is_private_readable_and_written_once(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "lake.toml"
+    assert write_initial(file, consent=True)
+    assert not write_initial(file, consent=False)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert load(file.parent, {}, {}).exchange.consent
+    assert [one.name for one in file.parent.iterdir()] == ["lake.toml"]
+
+
+def test_accounts_come_and_go_and_the_rest_of_the_file_stays(tmp_path: Path) -> None:
+    file = lake_with(tmp_path, "# mine\n[sync]\nworkers = 3 # few\n") / "lake.toml"
+    before = file.read_text()
+    add_account(file, "one", {"provider": "shoonya", "uid": 'FN"1\\', "totp": None, "imei": "", "reserve": 0.5})
+    with_one = file.read_text()
+    add_account(file, "two", {"uid": "FN2", "password": "env:PW"})
+    assert tomllib.loads(file.read_text())["account"] == {
+        "one": {"provider": "shoonya", "uid": 'FN"1\\', "reserve": 0.5}, "two": {"uid": "FN2", "password": "env:PW"},
+    }
+    remove_account(file, "two")
+    assert file.read_text().rstrip() == with_one.rstrip()
+    remove_account(file, "one")
+    assert file.read_text().rstrip() == before.rstrip()
+
+
+def test_removing_an_account_keeps_the_comment_of_the_next_table(tmp_path: Path) -> None:
+    file = lake_with(tmp_path, "[account.one]\nuid = 'A'\n\n# about the line\n[sync]\nworkers = 3\n") / "lake.toml"
+    remove_account(file, "one")
+    assert file.read_text() == "# about the line\n[sync]\nworkers = 3\n"
+
+
+def test_an_account_is_not_added_twice_nor_with_a_secret_nor_to_a_lake_that_is_not_there(tmp_path: Path) -> None:
+    file = lake_with(tmp_path, "[account.one]\nuid = 'A'\n") / "lake.toml"
+    before = file.read_text()
+    with pytest.raises(ConfigError, match="there already"):
+        add_account(file, "one", {"uid": "B"})
+    with pytest.raises(ConfigError, match="env:NAME"):
+        add_account(file, "two", {"password": "hunter2"})
+    with pytest.raises(ConfigError, match="letters"):
+        add_account(file, "a.b", {"uid": "B"})
+    with pytest.raises(ConfigError, match="there are one"):
+        remove_account(file, "two")
+    assert file.read_text() == before
+    with pytest.raises(ConfigError, match="fnolake init"):
+        add_account(tmp_path / "none" / "lake.toml", "one", {"uid": "B"})
+
+
+def test_an_account_that_is_written_otherwise_is_left_to_its_owner(tmp_path: Path) -> None:
+    file = lake_with(tmp_path, "[account]\none = { uid = 'A' }\n") / "lake.toml"
+    with pytest.raises(ConfigError, match="by hand"):
+        remove_account(file, "one")
