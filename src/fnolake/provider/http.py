@@ -7,30 +7,34 @@ whole or it is an exception.
 
 from __future__ import annotations
 
+import asyncio
 import io
+import ipaddress
 import time
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from fnolake.errors import ConfigError, PayloadError, ProviderFault, Unreachable
+from fnolake.errors import ConfigError, PayloadError, Unreachable
 
 MASTER_LIMIT = 64 << 20
 """Most bytes a downloaded file may have, packed or unpacked."""
 ANSWER_LIMIT = 16 << 20
 """Most bytes one API answer may have: 60 sessions of minutes are 5 MB."""
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for connecting, for silence between two reads, and for the whole request."""
+    """Seconds for connecting, for silence between two reads, and for the whole request (body and redirects)."""
 
     connect_s: float = 10.0
     read_s: float = 30.0
@@ -43,7 +47,7 @@ class HttpAnswer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     elapsed_s: float
 
 
@@ -70,40 +74,66 @@ class Http:
         )
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    async def post(self, url: str, body: bytes | str, headers: Mapping[str, str] | None = None, *, limit_bytes: int = ANSWER_LIMIT) -> HttpAnswer:
+    async def post(
+        self, url: str, body: bytes | str, headers: Mapping[str, str] | None = None, *, limit_bytes: int = ANSWER_LIMIT
+    ) -> HttpAnswer:
         """
-        POST and read the whole answer, whatever its status.
+        POST the bytes as they are and read the whole answer, whatever its status; a redirect is an answer too.
 
         Raises:
-            Unreachable: Time-out, DNS, reset, or a body that ended early.
-            ProviderFault: The answer is larger than ``limit_bytes``.
-            ConfigError: Plain http to a host that is not this machine.
+            Unreachable: Time-out, DNS, TLS, reset, or a body that ended early.
+            PayloadError: The answer is larger than ``limit_bytes``; its beginning is attached.
+            ConfigError: Plain http to a host that is not this machine, or a header that cannot be sent.
 
         Cancel:
             Safe; the connection is dropped.
         """
-        return await self._ask("POST", url, body.encode() if isinstance(body, str) else body, headers, limit_bytes)
+        data = body.encode() if isinstance(body, str) else body
+        return await self._ask("POST", url, data, headers or {}, limit_bytes)
 
-    async def get(self, url: str, headers: Mapping[str, str] | None = None, *, limit_bytes: int = ANSWER_LIMIT) -> HttpAnswer:
-        """GET; errors and cancellation as for :meth:`post`."""
-        return await self._ask("GET", url, None, headers, limit_bytes)
+    async def get(
+        self, url: str, headers: Mapping[str, str] | None = None, *, limit_bytes: int = ANSWER_LIMIT
+    ) -> HttpAnswer:
+        """
+        GET, following three redirects at most, each under the same rules and without taking credentials to another
+        host; errors and cancellation as for :meth:`post`.
+        """
+        sent, started, first = dict(headers or {}), time.monotonic(), urlsplit(url).netloc
+        try:
+            async with asyncio.timeout(self._timeouts.total_s):
+                for _ in range(_MOST_REDIRECTS + 1):
+                    answer = await self._ask("GET", url, None, sent, limit_bytes)
+                    target = answer.headers.get("location", "")
+                    if answer.status not in _REDIRECTS or not target:
+                        return HttpAnswer(answer.status, answer.headers, answer.body, time.monotonic() - started)
+                    url = urljoin(url, target)
+                    if urlsplit(url).netloc != first:
+                        sent = {k: v for k, v in sent.items() if k.lower() not in {"authorization", "cookie"}}
+        except TimeoutError as error:
+            raise Unreachable(f"{_where(url)}: no answer in time; it is tried again", request=_where(url)) from error
+        raise Unreachable(f"{_where(url)}: redirected too often", request=_where(url))
 
-    async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, limit: int) -> HttpAnswer:
+    async def _ask(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], limit: int
+    ) -> HttpAnswer:
         assert self._session is not None, "use `async with Http()`"
         where = _where(url)
+        _check_headers(headers)
         started = time.monotonic()
         try:
-            async with self._session.request(method, url, data=body, headers=headers, allow_redirects=method == "GET") as answer:
+            async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
                 held = await _read(answer, limit, where)
                 known = {name.lower(): value for name, value in answer.headers.items()}
                 return HttpAnswer(answer.status, known, held, time.monotonic() - started)
         except TimeoutError as error:
-            raise Unreachable(f"{where}: no answer within {self._timeouts.read_s:g} s; it is tried again", request=where) from error
+            raise Unreachable(f"{where}: no answer in time; it is tried again", request=where) from error
         except aiohttp.ClientError as error:
             raise Unreachable(f"{where}: {_reason(error)}", request=where) from error
         except OSError as error:
@@ -111,29 +141,53 @@ class Http:
 
 
 async def _read(answer: aiohttp.ClientResponse, limit: int, where: str) -> bytes:
-    """The whole body, or a fault once it passes ``limit``."""
+    """The whole body, or an error once it passes ``limit``."""
     parts: list[bytes] = []
     size = 0
-    async for part in answer.content.iter_any():
+    async for part in answer.content.iter_chunked(_CHUNK):
+        parts.append(part)
         size += len(part)
         if size > limit:
-            raise ProviderFault(f"{where}: the answer is larger than {limit / 1e6:.0f} MB; it was dropped", request=where)
-        parts.append(part)
+            answer.close()
+            raise PayloadError(
+                f"{where}: the answer is larger than {limit / 1e6:g} MB; it was dropped", request=where, payload=parts[0]
+            )
     return b"".join(parts)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _where(url: str) -> str:
     """Host and path for messages: never the query, which may hold a code."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ConfigError(f"{parts.scheme}://{parts.hostname}: only https is allowed outside this machine; correct the address in lake.toml")
-    return f"{parts.hostname}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigError("an address in the settings is not a URL; correct it in lake.toml") from error
+    if not host or port == 0 or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise ConfigError(
+            f"{parts.scheme}://{host}: only https is allowed outside this machine; correct the address in lake.toml"
+        )
+    return f"{host}{parts.path}"
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in name + value):
+            raise ConfigError(f"the header {name!r} would hold a line break; correct the token or setting it is made of")
 
 
 def _reason(error: aiohttp.ClientError) -> str:
     """The class of failure in words; aiohttp's own text may hold a whole address with its query."""
     words = {
         aiohttp.ClientConnectorCertificateError: "its certificate is not valid",
+        aiohttp.ClientConnectorSSLError: "no secure connection could be made",
         aiohttp.ClientConnectorDNSError: "its name cannot be resolved; is this machine online?",
         aiohttp.ClientConnectorError: "no connection; is this machine online?",
         aiohttp.ServerDisconnectedError: "it hung up",
@@ -147,10 +201,10 @@ def _reason(error: aiohttp.ClientError) -> str:
 
 def safe_unzip(body: bytes, limit_bytes: int = MASTER_LIMIT) -> bytes:
     """
-    The first file of a zip archive.
+    The first file of a zip archive, at most ``limit_bytes`` of it whatever the archive claims.
 
     Raises:
-        PayloadError: Not a zip, empty, damaged, or larger than ``limit_bytes`` when unpacked.
+        PayloadError: Not a zip, empty, damaged, encrypted, or larger than ``limit_bytes`` when unpacked.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -159,8 +213,8 @@ def safe_unzip(body: bytes, limit_bytes: int = MASTER_LIMIT) -> bytes:
                 raise PayloadError("the archive holds no file", payload=body)
             with archive.open(names[0]) as member:
                 content = member.read(limit_bytes + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise PayloadError("the download is not a zip archive, or a damaged one", payload=body) from error
     if len(content) > limit_bytes:
-        raise PayloadError(f"the archive unpacks to more than {limit_bytes / 1e6:.0f} MB; it was dropped", payload=body)
+        raise PayloadError(f"the archive unpacks to more than {limit_bytes / 1e6:g} MB; it was dropped", payload=body)
     return content
