@@ -1,0 +1,169 @@
+"""
+The hot tier: batches as Parquet files, each made durable before the one transaction that names it.
+
+A batch's file carries its number in a column, so that many files are read as one table and only rows that coverage
+names are kept. Invariant: a file that the ledger does not name is garbage, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fnolake.errors import CorruptFile
+from fnolake.model import Attempt, Batch, RequestRecord, bar_schema, quarantine_schema
+from fnolake.store.disk import file_hash, fsync_file, fsync_folder, make_folder
+from fnolake.store.ledger import days, micros
+from fnolake.store.schema import UPSERT_COVERAGE
+
+HOT, REFUSED = "hot", "refused"
+_ROW_GROUP = 32_768
+_ATTEMPT = "insert into attempts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REQUEST = "insert into requests values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (request_key) do nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What a commit recorded: ``won`` of the attempts took coverage, the others were not better than what was there."""
+
+    batch: int
+    attempts: int
+    bars: int
+    won: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFiles:
+    """Files of one batch below the lake (empty text = none) and their hashes."""
+
+    bars: str = ""
+    bars_hash: str = ""
+    refused: str = ""
+    refused_hash: str = ""
+
+
+def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], None]) -> BatchFiles:
+    """
+    Write and fsync a batch's files under names that nothing else has.
+
+    Raises:
+        OSError: They could not be written; what was begun is removed.
+    """
+    name = f"{number:09d}-{secrets.token_hex(4)}.parquet"
+    tables = {HOT: batch.bars.select(*bar_schema()).with_columns(pl.lit(number, pl.Int64).alias("batch")), REFUSED: batch.refused}
+    paths = {folder: lake / folder / name for folder, table in tables.items() if table.height}
+    try:
+        for folder, path in paths.items():
+            make_folder(path.parent)
+            tables[folder].write_parquet(path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP)
+        reached("batch_written")
+        for path in paths.values():
+            fsync_file(path)
+            fsync_folder(path.parent)
+        reached("batch_fsynced")
+        found = {folder: (f"{folder}/{name}", file_hash(path)) for folder, path in paths.items()}
+    except Exception:
+        remove_files(paths.values())
+        raise
+    return BatchFiles(*found.get(HOT, ("", "")), *found.get(REFUSED, ("", "")))
+
+
+def remove_files(paths: object) -> None:
+    """Remove files that nothing names; a failure leaves garbage that upkeep removes."""
+    for path in paths:  # type: ignore[attr-defined]
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def record_batch(connection: sqlite3.Connection, number: int, batch: Batch, files: BatchFiles, now_us: int) -> int:
+    """
+    Record a batch whose files are durable: requests, attempts, coverage, batch, all in the caller's transaction.
+
+    Returns:
+        How many attempts took coverage.
+    """
+    record_requests(connection, batch.requests)
+    connection.execute(
+        "insert into batches values (?, ?, ?, ?, ?, ?, ?, ?, null)",
+        (number, files.bars, batch.bars.height, files.refused, batch.refused.height, files.bars_hash, files.refused_hash, now_us),
+    )
+    first = connection.execute("select coalesce(max(attempt), 0) + 1 from attempts").fetchone()[0]
+    connection.executemany(_ATTEMPT, (_attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
+    last = first + len(batch.attempts)
+    won = connection.execute(UPSERT_COVERAGE, (first, last)).rowcount
+    touched = {(days(attempt.session),) for attempt in batch.attempts}
+    connection.executemany("insert into dirty values (?) on conflict (session) do nothing", touched)
+    return max(int(won), 0)
+
+
+def record_requests(connection: sqlite3.Connection, requests: Sequence[RequestRecord]) -> None:
+    """Record requests; one that is there already stays as it is."""
+    connection.executemany(_REQUEST, (
+        (
+            r.key, r.provider, r.account, r.route, r.outcome, micros(r.started_at), r.elapsed_s, r.tries, r.error, r.detail,
+            r.wire_bytes, r.payload_hash,
+        ) for r in requests
+    ))
+
+
+def _attempt_row(number: int, batch: int, attempt: Attempt) -> tuple[object, ...]:
+    said = attempt.verdict
+    findings = json.dumps([[f.name, f.count, f.detail, f.refused] for f in said.findings], ensure_ascii=False) if said.findings else "[]"
+    return (
+        number, attempt.contract, days(attempt.session), batch, said.outcome.value, said.proof.value, said.rank,
+        ",".join(said.reasons), ",".join(said.proof_reasons), findings, said.bars, said.first_us, said.last_us, said.volume,
+        attempt.provider, attempt.account, attempt.payload_hash, attempt.request_key, micros(attempt.fetched_at),
+    )
+
+
+def check_batch(batch: Batch) -> None:
+    """
+    Refuse a batch that breaks its invariant before anything is written.
+
+    Raises:
+        ValueError: Two attempts of one contract-session, bars that belong to no attempt, or other columns.
+    """
+    named = {(attempt.contract, attempt.session) for attempt in batch.attempts}
+    if len(named) < len(batch.attempts):
+        raise ValueError("a batch holds one attempt a contract-session; close the batch before the second one")
+    for table, schema in ((batch.bars, bar_schema()), (batch.refused, quarantine_schema())):
+        if dict(table.schema) != schema:
+            raise ValueError(f"a batch's tables have the model's columns, found {table.schema}")
+    stray = set(batch.bars.select("contract", "session").unique().iter_rows()) - named
+    if stray:
+        raise ValueError(f"bars without an attempt: {sorted(stray)[:3]}")
+
+
+def hot_rows(lake: Path, files: Sequence[str], named: pl.DataFrame) -> pl.LazyFrame:
+    """
+    Bars of hot files that coverage names.
+
+    Args:
+        lake: Folder of the lake.
+        files: Files of the batches that ``named`` names.
+        named: batch, contract, session of the winners.
+    """
+    if not files:
+        return pl.LazyFrame(schema=bar_schema())
+    paths = [lake / file for file in files]
+    return pl.scan_parquet(paths).join(named.lazy(), on=["batch", "contract", "session"], how="semi").select(*bar_schema())
+
+
+def check_hash(path: Path, recorded: str) -> None:
+    """
+    Compare a file with its recorded hash.
+
+    Raises:
+        CorruptFile: It is missing or differs.
+    """
+    found = file_hash(path) if path.exists() else "missing"
+    if found != recorded:
+        raise CorruptFile(str(path), recorded, found)

@@ -1,0 +1,93 @@
+"""
+The ledger's tables as portable SQL: integers, text and reals only, so that PostgreSQL can hold them as well.
+
+Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, lists are JSON or comma-separated text.
+"""
+
+from __future__ import annotations
+
+LEDGER_VERSION = 1
+
+TABLES = (
+    "create table if not exists meta (name text primary key, value text not null)",
+    """
+    create table if not exists requests (
+        request_key text primary key, provider text not null, account text not null, route text not null,
+        outcome text not null, started_us bigint not null, elapsed_s real not null, tries integer not null,
+        error text not null, detail text not null, wire_bytes bigint not null, payload_hash text not null)
+    """,
+    """
+    create table if not exists batches (
+        batch bigint primary key, file text not null, bar_rows bigint not null, refused_file text not null,
+        refused_rows bigint not null, file_hash text not null, refused_hash text not null, committed_us bigint not null,
+        retired_us bigint)
+    """,
+    """
+    create table if not exists attempts (
+        attempt bigint primary key, contract bigint not null, session integer not null, batch bigint not null,
+        outcome text not null, proof text not null, rank integer not null, reasons text not null,
+        proof_reasons text not null, findings text not null, bars bigint not null, first_us bigint, last_us bigint,
+        volume bigint not null, provider text not null, account text not null, payload_hash text not null,
+        request_key text not null, fetched_us bigint not null)
+    """,
+    """
+    create table if not exists coverage (
+        session integer not null, contract bigint not null, attempt bigint not null, batch bigint not null,
+        outcome text not null, proof text not null, rank integer not null, reasons text not null, bars bigint not null,
+        first_us bigint, last_us bigint, volume bigint not null, provider text not null, fetched_us bigint not null,
+        primary key (session, contract))
+    """,
+    "create index if not exists coverage_hot on coverage (batch) where batch > 0",
+    """
+    create index if not exists coverage_covered on coverage (session, contract)
+        where outcome in ('complete', 'untraded', 'empty_stated')
+    """,
+    "create index if not exists attempts_of on attempts (session, contract)",
+    "create table if not exists dirty (session integer primary key)",
+    """
+    create table if not exists published (
+        session integer primary key, bars_version bigint not null, coverage_version bigint not null, file text not null,
+        bar_rows bigint not null, bytes bigint not null, file_hash text not null, published_us bigint not null)
+    """,
+    """
+    create table if not exists instruments (
+        contract bigint not null, revision integer not null, venue text not null, segment text not null,
+        token bigint not null, symbol text not null, underlying text not null, kind text not null, expiry integer,
+        strike_paise bigint, option_right text, lot bigint not null, tick_paise bigint not null,
+        provider_symbol text not null, is_index integer not null, valid_from integer, valid_to integer,
+        first_seen integer not null, last_seen integer not null, primary key (contract, revision))
+    """,
+    """
+    create table if not exists provider_symbols (
+        contract bigint not null, provider text not null, symbol text not null, primary key (contract, provider))
+    """,
+    """
+    create table if not exists masters (
+        provider text not null, exchange text not null, day integer not null, payload_hash text not null,
+        file text not null, master_rows bigint not null, listings bigint not null, out_of_scope text not null,
+        findings text not null, counts text not null, taken_us bigint not null,
+        primary key (provider, exchange, day, payload_hash))
+    """,
+    "create table if not exists renames (old text not null, new text not null, since integer not null, primary key (old, new))",
+    """
+    create table if not exists exchange_days (
+        venue text not null, segment text not null, session integer not null, version bigint not null,
+        file text not null, day_rows bigint not null, raw text not null, payload_hash text not null,
+        findings text not null, primary key (venue, segment, session))
+    """,
+)
+"""``batch`` 0 in coverage: the bars, if any, are in the published session."""
+
+UPSERT_COVERAGE = """
+insert into coverage (session, contract, attempt, batch, outcome, proof, rank, reasons, bars, first_us, last_us, volume,
+    provider, fetched_us)
+select session, contract, attempt, batch, outcome, proof, rank, reasons, bars,
+    first_us, last_us, volume, provider, fetched_us
+from attempts where attempt >= ? and attempt < ? order by attempt
+on conflict (session, contract) do update set attempt = excluded.attempt, batch = excluded.batch,
+    outcome = excluded.outcome, proof = excluded.proof, rank = excluded.rank, reasons = excluded.reasons,
+    bars = excluded.bars, first_us = excluded.first_us, last_us = excluded.last_us, volume = excluded.volume,
+    provider = excluded.provider, fetched_us = excluded.fetched_us
+where excluded.rank > coverage.rank or (excluded.rank = coverage.rank and excluded.fetched_us >= coverage.fetched_us)
+"""
+"""An attempt wins by rank; a tie goes to the newer."""

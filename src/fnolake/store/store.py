@@ -1,0 +1,126 @@
+"""
+The facade of the store: what the rest of fnolake may ask of a lake's folder.
+
+Each method is one line of work done by its own module. Invariant: at most one Store of a lake is open for writing, and
+every method that writes leaves the lake as it was or as it should be, never between.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fnolake.errors import StoreError
+from fnolake.model import Batch, RequestRecord, StatePort
+from fnolake.store import batches
+from fnolake.store.batches import CommitResult
+from fnolake.store.disk import disk_guard
+from fnolake.store.ledger import Ledger
+from fnolake.store.lock import WriterLock
+from fnolake.store.state import StateFolder
+
+GRACE_S = 600.0
+"""How long files that nobody names any more stay for readers under way, in seconds."""
+
+
+def _nothing(_boundary: str) -> None:
+    return
+
+
+class Store:
+    """
+    An open lake. Use ``Store.open``; methods may be called from any thread.
+
+    Attributes:
+        path: Folder of the lake.
+        state: The state drawer (``model.StatePort``).
+    """
+
+    def __init__(self, path: Path, lock: WriterLock | None, ledger: Ledger, reached: Callable[[str], None], grace_s: float) -> None:
+        self.path = path
+        self.state: StatePort = StateFolder(path / "state")
+        self._lock = lock
+        self._ledger = ledger
+        self._reached = reached
+        self._grace_s = grace_s
+        self._writing = threading.RLock()
+
+    @classmethod
+    def open(
+        cls, path: Path, *, write: bool, crash: Callable[[str], None] | None = None, grace_s: float = GRACE_S,
+    ) -> Store:
+        """
+        Open a lake.
+
+        Args:
+            path: Folder of the lake; made when ``write`` and not there.
+            write: Take the writer lock.
+            crash: For tests: called with the name of each boundary of a write as it is reached.
+            grace_s: How long replaced files stay for readers under way.
+
+        Raises:
+            StoreLocked: Another process writes this lake.
+            ConfigError: There is no such lake to read.
+            DiskFull: The folder cannot be written.
+        """
+        lock = WriterLock(path) if write else None
+        try:
+            ledger = Ledger(path, write=write)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return cls(path, lock, ledger, crash or _nothing, grace_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger and let the next writer in."""
+        self._ledger.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _writable(self) -> None:
+        if self._lock is None:
+            raise StoreError(f"{self.path} is open for reading; open it for writing")
+
+    def commit(self, batch: Batch) -> CommitResult:
+        """
+        Make a batch durable: its files first, then one transaction that names them.
+
+        Raises:
+            ValueError: The batch breaks its invariant.
+            DiskFull: Nothing was recorded.
+        """
+        self._writable()
+        batches.check_batch(batch)
+        with self._writing, disk_guard(self.path):
+            number = self._next_batch()
+            files = batches.write_files(self.path, number, batch, self._reached)
+            with self._ledger.transaction() as connection:
+                won = batches.record_batch(connection, number, batch, files, _now_us())
+            self._reached("ledger_committed")
+        return CommitResult(number, len(batch.attempts), batch.bars.height, won)
+
+    def _next_batch(self) -> int:
+        found = self._ledger.rows("select coalesce(max(batch), 0) + 1 from batches")[0][0]
+        assert isinstance(found, int)
+        return found
+
+    def record_requests(self, requests: Sequence[RequestRecord]) -> None:
+        """Record requests that bring no bars (masters, sign-ins, exchange files)."""
+        self._writable()
+        with self._ledger.transaction() as connection:
+            batches.record_requests(connection, requests)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
