@@ -14,7 +14,6 @@ from fnolake.emulator.__main__ import config_of, main
 from fnolake.emulator.browser import BrowserError, sign_in
 from fnolake.emulator.config import DEMO_UNDERLYINGS, Demo
 
-
 needs_market = pytest.mark.skipif(
     importlib.util.find_spec("fnolake.emulator.world") is None, reason="the market half is not here yet"
 )
@@ -75,7 +74,7 @@ async def test_the_browser_signs_in_and_follows_the_way_back(serve):
 
 
 async def test_without_a_way_back_the_browser_lands_on_a_page_with_the_code_in_its_address(serve):
-    client = await serve()
+    client = await serve(redirect_uri="")
     landed = await sign_in(f"{client.url}/OAuthlogin/authorize/oauth?client_id=FN0001_U")
     assert landed.startswith(f"{client.url}/OAuthlogin/landed?code=")
 

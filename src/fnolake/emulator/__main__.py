@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
 
-from fnolake.emulator.config import DEFAULT_SEED, DEFAULT_TIME, DEMO_UNDERLYINGS, EmulatorConfig, parse_limits
+from fnolake.emulator.config import (
+    DEFAULT_REDIRECT,
+    DEFAULT_SEED,
+    DEFAULT_TIME,
+    DEMO_UNDERLYINGS,
+    EmulatorConfig,
+    parse_limits,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
     add("--session-expired-status", type=int, default=401)
     add("--rate-limited-status", type=int, default=400)
-    add("--redirect-uri", default="", help="where the sign-in page returns to, if its address does not say")
+    add("--redirect-uri", default=DEFAULT_REDIRECT, help=f"registered address (default {DEFAULT_REDIRECT})")
     return parser
 
 

@@ -12,6 +12,7 @@ from fnolake.model import IST
 DEFAULT_DAY = date(2026, 11, 20)
 DEFAULT_TIME = time(18, 30)
 DEFAULT_SEED = 20261120
+DEFAULT_REDIRECT = "http://127.0.0.1:8765/callback"
 OFFICIAL_LIMITS = ((20, 1.0), (200, 60.0))
 DEMO_UNDERLYINGS = (
     "RELIANCE", "TCS", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "HDFCBANK", "INFY", "ICICIBANK",
@@ -55,7 +56,8 @@ class EmulatorConfig:
         history_days: Calendar days back that minutes are served.
         session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).
         rate_limited_status: HTTP status of a rate rejection (likewise).
-        redirect_uri: Where the OAuth page returns to when the authorize address names nothing.
+        redirect_uri: The demo user's registered address, which the OAuth page returns to unless the authorize
+            address names another; empty = a page of the emulator's own.
     """
 
     host: str = "127.0.0.1"
@@ -73,7 +75,7 @@ class EmulatorConfig:
     history_days: int = 304
     session_expired_status: int = 401
     rate_limited_status: int = 400
-    redirect_uri: str = ""
+    redirect_uri: str = DEFAULT_REDIRECT
     demo: Demo = field(default_factory=Demo)
 
     def starts_at(self, day: date) -> datetime:
