@@ -56,4 +56,3 @@ async def emulated_clock(url: str) -> ShiftedClock:
             told = datetime.fromisoformat(str(msgspec.json.decode(answer.body)["now"]))
         except (ProviderError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"FNOLAKE_CLOCK={url}: no emulator answers there; start `fnolake emulator` or unset it") from error
-    return ShiftedClock(told - datetime.now(UTC))
