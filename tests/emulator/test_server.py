@@ -1,5 +1,6 @@
 """The wire of the emulated broker: envelope, sign-in, TPSeries, masters. One fake market, one real server."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -241,3 +242,15 @@ def test_one_time_passwords_are_those_of_the_standard_and_of_pyotp():
     assert one_time_password(standard, 1795210089.5) == pyotp.TOTP(standard).at(1795210089)
     assert fits(standard, "287082", 1111111109, 88)
     assert not fits(standard, "287082", 1111111109)
+
+
+async def test_a_pool_of_users_has_a_sign_in_and_limits_each(serve):
+    client = await serve(limits=parse_limits("2/s"))
+    first = client.token
+    appkey = hashlib.sha256(b"FN0002|demo-secret").hexdigest()
+    assert (await client.quick_auth(uid="FN0002", vc="FN0002_U", appkey=appkey))[1]["stat"] == "Ok"
+    assert (await client.quick_auth(uid="FN0009", vc="FN0009_U"))[1]["stat"] == "Not_Ok"
+    status, _ = await client.post("UserDetails", uid="FN0002")
+    client.token = first
+    assert (status, (await client.post("UserDetails"))[0]) == (200, 200)
+    assert (await client.post("UserDetails"))[0] == 400

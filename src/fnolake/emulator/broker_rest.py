@@ -53,7 +53,7 @@ async def handle(state: State, request: web.BaseRequest, route: str) -> web.Stre
 async def _answer(state: State, route: str, data: dict[str, Any] | None, signed: str | None, ask: Ask) -> Answer:
     if data is None:
         return Answer.refusal(BAD_JSON, status=400)
-    uid = signed or text_of(data, "uid")
+    uid = text_of(data, "uid") if signed is None or route in oauth.ROUTES else signed
     stopped = _at_the_gate(state, uid, ask)
     if stopped is not None:
         return stopped

@@ -22,7 +22,11 @@ DEMO_UNDERLYINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The one emulated user, with everything that both generations of sign-in ask for."""
+    """
+    The emulated user, with everything that both generations of sign-in ask for.
+
+    Users ``also`` have the same secrets, and ``<uid>_U`` as client id and vendor code: for pools of accounts.
+    """
 
     uid: str = "FN0001"
     name: str = "Demo User"
@@ -33,6 +37,17 @@ class Demo:
     vendor_code: str = "FN0001_U"
     api_secret: str = "demo-secret"  # noqa: S105 - everybody may know the demo user\'s
     imei: str = "abc1234"
+    also: tuple[str, ...] = ("FN0002", "FN0003")
+
+    def client_of(self, uid: str) -> str:
+        """The client id (and vendor code) of a user; empty if there is no such user."""
+        if uid == self.uid:
+            return self.client_id
+        return f"{uid}_U" if uid in self.also else ""
+
+    def user_of(self, client_id: str) -> str:
+        """Whose client id it is; empty if nobody's."""
+        return next((uid for uid in (self.uid, *self.also) if self.client_of(uid) == client_id), "")
 
 
 @dataclass(frozen=True, slots=True)

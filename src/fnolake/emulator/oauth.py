@@ -37,7 +37,8 @@ async def authorize(state: State, request: web.BaseRequest) -> web.StreamRespons
     """The authorize page: GET shows the form, POST checks it and redirects with ``code`` and ``state``."""
     query = dict(parse_qsl(request.query_string, keep_blank_values=True))
     state.asked.note("authorize", method=request.method)
-    if query.get("client_id") != state.config.demo.client_id:
+    uid = state.config.demo.user_of(query.get("client_id", ""))
+    if not uid:
         return _page(request, "Unknown client_id.", 400)
     target = query.get("redirect_uri") or state.config.redirect_uri or f"{state.url}/{'/'.join(LANDING)}"
     if urlsplit(target).hostname not in _LOOPBACK:
@@ -45,10 +46,11 @@ async def authorize(state: State, request: web.BaseRequest) -> web.StreamRespons
     if request.method != "POST":
         return _page(request, "Sign in to let the program in.", 200)
     form = {key: str(value) for key, value in parse_qsl((await request.read()).decode("utf-8", "replace"))}
-    wrong = _wrong(state, form.get("lgnusrid", ""), sha256(form.get("lgnpwd", "")), form.get("lgnotp", ""))
+    given = form.get("lgnusrid", "")
+    wrong = _wrong(state, given if given == uid else "", sha256(form.get("lgnpwd", "")), form.get("lgnotp", ""))
     if wrong:
         return _page(request, wrong, 200)
-    code = {"code": state.signins.new_code(state.config.demo.uid)}
+    code = {"code": state.signins.new_code(uid)}
     back = code | ({"state": query["state"]} if "state" in query else {})
     return web.Response(status=302, headers={"Location": _with_query(target, back)})
 
@@ -63,7 +65,7 @@ def gen_acs_tok(state: State, data: dict[str, Any]) -> Answer:
     demo, code = state.config.demo, text_of(data, "code")
     uid = state.signins.take_code(code)
     given = text_of(data, "uid")
-    if uid is None or text_of(data, "checksum") != sha256(demo.client_id + demo.secret_code + code):
+    if uid is None or text_of(data, "checksum") != sha256(demo.client_of(uid) + demo.secret_code + code):
         return Answer.refusal("Invalid Input : INVALID_VERIFIER", request_time=state.request_time())
     if given and given != uid:
         return Answer.refusal("Invalid Input : INVALID_VERIFIER", request_time=state.request_time())
@@ -81,7 +83,8 @@ def gen_acs_tok(state: State, data: dict[str, Any]) -> Answer:
 def quick_auth(state: State, data: dict[str, Any]) -> Answer:
     """QuickAuth: hashed password, hashed API key and a one-time password for a susertoken."""
     demo, uid = state.config.demo, text_of(data, "uid")
-    if text_of(data, "vc") != demo.vendor_code or text_of(data, "appkey") != sha256(f"{demo.uid}|{demo.api_secret}"):
+    vendor = demo.vendor_code if uid == demo.uid else demo.client_of(uid)
+    if text_of(data, "vc") != vendor or text_of(data, "appkey") != sha256(f"{uid}|{demo.api_secret}"):
         return Answer.refusal("Invalid Input :  Invalid Vendor code", status=400)
     wrong = _wrong(state, uid, text_of(data, "pwd"), text_of(data, "factor2"))
     if wrong:
@@ -102,7 +105,7 @@ ROUTES: dict[str, Callable[[State, dict[str, Any]], Answer]] = {"GenAcsTok": gen
 def _wrong(state: State, uid: str, password_hash: str, otp: str) -> str:
     """What is wrong with the credentials, in the broker's words; empty if nothing."""
     demo = state.config.demo
-    if uid != demo.uid or password_hash != sha256(demo.password):
+    if not demo.client_of(uid) or password_hash != sha256(demo.password):
         return "Invalid Input : Wrong Password"
     if not totp.fits(demo.totp_secret, otp, time.time(), state.clock.epoch()):
         return "Invalid Input : Invalid OTP"
