@@ -86,7 +86,11 @@ def sign_in(body: bytes, *, status: int = 200, oauth: bool) -> SignIn:
         PayloadError: It says Ok and carries no token; the body is *not* kept, since it may hold one in part.
     """
     route = "GenAcsTok" if oauth else "QuickAuth"
-    answer = decode_object(body, status=status, request=route, login=True)
+    try:
+        answer = decode_object(body, status=status, request=route, login=True)
+    except PayloadError:
+        raise PayloadError("Shoonya's answer to the sign-in does not decode; try again", provider=PROVIDER,
+                           request=route) from None
     token = _text(answer, "access_token" if oauth else "susertoken")
     uid = _text(answer, "USERID") or _text(answer, "uid") or _text(answer, "actid")
     if not token or not uid:
@@ -125,13 +129,12 @@ def search(body: bytes, *, status: int = 200, request: str = "") -> list[Hit]:
     ]
 
 
-def user_details(body: bytes, *, status: int = 200) -> UserDetails:
+def user_details(body: bytes, *, status: int = 200, request: str = "UserDetails") -> UserDetails:
     """Read a UserDetails answer: also the cheapest proof that a sign-in still works."""
     try:
-        u = decode_object(body, status=status, request="UserDetails")
+        u = decode_object(body, status=status, request=request)
     except UnknownSymbol as exc:
-        raise ProviderError(f"Shoonya does not know this user: {exc}", provider=PROVIDER, request="UserDetails"
-                            ) from exc
+        raise ProviderError(f"Shoonya does not know this user: {exc}", provider=PROVIDER, request=request) from exc
     uid = _text(u, "uid") or _text(u, "actid")
     return UserDetails(uid, _text(u, "actid") or uid, _text(u, "uname") or _text(u, "cliname"), _text(u, "brkname"),
                        _texts(u.get("exarr")))

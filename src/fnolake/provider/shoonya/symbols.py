@@ -107,7 +107,7 @@ def _lines(exchange: str, body: bytes) -> list[str]:
                             provider=PROVIDER, request=f"{exchange} master")
     text = body.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     lines = [line for line in text.split("\n") if line.strip()]
-    if not lines[0].startswith("Exchange,"):
+    if not lines or not lines[0].startswith("Exchange,"):
         _refuse(exchange, body)
     return lines
 

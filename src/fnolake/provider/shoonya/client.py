@@ -1,0 +1,345 @@
+"""
+One Shoonya sign-in: asks, decodes, and keeps its token. Both generations (OAuth and legacy).
+
+Budget, retries, breaker and records are ``account``'s. Invariant: every call ends in a value or an error of the tree,
+and the token appears in no repr, message or file but the state drawer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Protocol, TypeVar
+
+from fnolake.errors import ConfigError, LoginRefused, ProviderError, ProviderFault, SignInLost
+from fnolake.model import IST, BarRequest, Clock, Contract, Master, Page, RawFile, StatePort, ist_date
+from fnolake.provider.base import Dialect
+from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
+from fnolake.provider.shoonya import answers, signin, symbols, wire
+from fnolake.provider.shoonya.answers import Hit, Quote, SignIn, UserDetails
+from fnolake.provider.shoonya.refusal import PROVIDER
+from fnolake.provider.shoonya.signin import LEGACY, Credentials, ShoonyaUrls
+
+DIALECT = Dialect(
+    name=PROVIDER,
+    zone="Asia/Kolkata",
+    label="start",  # first bar 09:15:00, last 15:29: public captures of 2024 to 2026
+    newest_first=True,
+    windows=((20, 1.0), (200, 60.0)),  # github.com/Shoonya-Dev/ShoonyaApi-py/issues/146, 2024-03-20
+    horizon_days=300,  # github.com/Shoonya-Dev/ShoonyaApi-py/issues/215, 2026-01-14: about ten months
+    max_rows=4000,  # long spans end in 504; 5-day chunks of minutes are known to pass
+    says_nothing='{"stat":"Not_Ok","emsg":"Error Occurred : 5 \\"no data\\""}',
+)
+_MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
+_EXCHANGE = {place: word for word, place in symbols.EXCHANGES.items()}
+_TOTP_MARGIN_S = 2.0
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Decoder(Protocol[T_co]):
+    """Bytes of an answer to a value, or an error of the tree."""
+
+    def __call__(self, body: bytes, *, status: int, request: str) -> T_co:
+        """Decode one answer."""
+
+
+class ShoonyaClient:
+    """
+    A provider (``provider.base.Provider``) with Shoonya's sign-ins and snapshots on top.
+
+    Args:
+        http: Open; it is not closed here.
+        urls: Addresses and generation.
+        account_name: The user's name for this account, used in messages and as the key of its state.
+        credentials: What it signs in with.
+        state: Where the token lives between runs.
+        clock: ``now`` stamps what is fetched; ``wall`` makes one-time passwords.
+    """
+
+    dialect = DIALECT
+
+    def __init__(
+        self, http: Http, urls: ShoonyaUrls, account_name: str, credentials: Credentials, state: StatePort,
+        clock: Clock,
+    ) -> None:
+        self._http = http
+        self._urls = urls
+        self._account = account_name
+        self._credentials = credentials
+        self._state = state
+        self._clock = clock
+        self._sign_in: SignIn | None = None
+        self._adopted = False
+        self._renewed_elsewhere = False
+        self._recall()
+
+    def __repr__(self) -> str:
+        return f"ShoonyaClient({self._account!r}, {self._urls.generation}, signed_in={self.signed_in})"
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return PROVIDER
+
+    @property
+    def account_name(self) -> str:
+        """The user's name for this account."""
+        return self._account
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the sign-in was made by another program: never renewed or ended here."""
+        return self._adopted
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether there is a token that has not been refused yet."""
+        return self._sign_in is not None
+
+    @property
+    def sign_in(self) -> SignIn | None:
+        """The present sign-in, for the socket; its repr hides the tokens."""
+        return self._sign_in
+
+    # -- signing in ---------------------------------------------------------------------------------------------
+
+    def authorize_url(self, state: str = "") -> str:
+        """Where the user's browser signs in (OAuth); ``state`` ties the answer to this attempt."""
+        return signin.authorize_url(self._urls, self._credentials, state)
+
+    async def login_with_code(self, code: str, *, state: str = "") -> SignIn:
+        """
+        Trade a code, or the pasted address that holds it, for a token (OAuth). A code works once.
+
+        Raises:
+            LoginRefused: With the provider's text; or the token is another user's.
+        """
+        fields = signin.code_fields(self._credentials, signin.code_from(code, state))
+        answer = await self._post("GenAcsTok", fields)
+        return self._accept(answers.sign_in(answer.body, status=answer.status, oauth=True))
+
+    async def login_legacy(self, otp: str = "") -> SignIn:
+        """
+        Sign in by QuickAuth with a one-time password, made from the TOTP secret unless given.
+
+        Raises:
+            LoginRefused: With the provider's text. It is not tried again: wrong passwords block an account.
+            ConfigError: Something to sign in with is missing.
+        """
+        if not otp:
+            self._credentials.need("totp_secret")
+            otp = await self._one_time_password()
+        answer = await self._post("QuickAuth", signin.quick_auth_fields(self._credentials, otp))
+        return self._accept(answers.sign_in(answer.body, status=answer.status, oauth=False))
+
+    async def _one_time_password(self) -> str:
+        left = signin.TOTP_STEP_S - self._clock.wall() % signin.TOTP_STEP_S
+        if left < _TOTP_MARGIN_S:
+            await self._clock.sleep(left)
+        return signin.one_time_password(self._credentials.totp_secret, self._clock.wall())
+
+    def adopt(self, token: str, uid: str = "") -> None:
+        """Use a token that another program's sign-in made. It is never renewed or ended from here."""
+        if not token.strip() or any(c.isspace() for c in token.strip()):
+            raise ConfigError("the token to adopt is empty or holds blanks")
+        uid = uid or self._credentials.uid
+        self._keep(SignIn(uid, uid, token.strip(), token.strip()), adopted=True)
+
+    async def renew(self) -> None:
+        """
+        Sign in again without a person: legacy only, or where another process of this lake already has.
+
+        Raises:
+            SignInLost: A person has to: OAuth, or a sign-in adopted from another program.
+            LoginRefused: With the provider's text.
+        """
+        if self._renewed_elsewhere:
+            self._renewed_elsewhere = False
+            return
+        if self._adopted:
+            raise self._lost("the sign-in adopted from another program has ended; sign in there, then run "
+                             f"`fnolake login {self._account} --token-from ...`")
+        if self._urls.generation != LEGACY:
+            raise self._lost(f"the sign-in has ended; run `fnolake login {self._account}`")
+        await self.login_legacy()
+
+    async def logout(self) -> None:
+        """End the sign-in at Shoonya and forget it; one made by another program is only forgotten."""
+        try:
+            if self._sign_in is not None and not self._adopted:
+                await self._ask("Logout", {"ordersource": "API"}, wire.decode_object)
+        except SignInLost:
+            return
+        finally:
+            self._forget()
+
+    def _accept(self, sign_in: SignIn) -> SignIn:
+        if sign_in.uid.upper() != self._credentials.uid.upper():
+            raise LoginRefused(
+                f"the browser signed in another user than {self._credentials.uid}; sign in as that user, or add an "
+                "account for the other", provider=PROVIDER, request="GenAcsTok")
+        self._keep(sign_in, adopted=False)
+        return sign_in
+
+    # -- the token's home -----------------------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> str:
+        return f"sign-in-{PROVIDER}-{self._account}"
+
+    def _keep(self, sign_in: SignIn, *, adopted: bool) -> None:
+        self._sign_in, self._adopted = sign_in, adopted
+        expires = sign_in.expires_at.timestamp() if sign_in.expires_at else None
+        self._state.save(self._key, json.dumps({
+            "uid": sign_in.uid, "actid": sign_in.actid, "token": sign_in.token, "name": sign_in.name,
+            "socket_token": sign_in.socket_token, "exchanges": sign_in.exchanges, "expires": expires,
+            "adopted": adopted, "generation": self._urls.generation, "rest": self._urls.rest,
+        }).encode())
+
+    def _recall(self) -> None:
+        """Take the last run's sign-in; one made for another address or generation is left alone."""
+        saved = self._state.load(self._key)
+        try:
+            held = json.loads(saved) if saved else {}
+            if (held.get("rest"), held.get("generation")) != (self._urls.rest, self._urls.generation):
+                return
+            expires = datetime.fromtimestamp(held["expires"], UTC) if held["expires"] else None
+            self._sign_in = SignIn(held["uid"], held["actid"], held["token"], held["socket_token"], held["name"],
+                                   tuple(held["exchanges"]), expires)
+            self._adopted = bool(held["adopted"])
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            self._sign_in, self._adopted = None, False
+
+    def _forget(self) -> None:
+        self._sign_in, self._adopted = None, False
+        self._state.delete(self._key)
+
+    def _drop(self, used: SignIn) -> None:
+        """Forget a refused sign-in, here and in the drawer, unless a newer one has taken its place."""
+        if self._sign_in is None or self._sign_in.token != used.token:
+            return
+        adopted = self._adopted
+        self._recall()
+        self._renewed_elsewhere = self._sign_in is not None and self._sign_in.token != used.token
+        if not self._renewed_elsewhere:
+            self._forget()
+            self._adopted = adopted
+
+    def _lost(self, message: str) -> SignInLost:
+        return SignInLost(f"{self._account}: {message}", provider=PROVIDER)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def minutes(self, request: BarRequest) -> Page:
+        """
+        Ask TPSeries once for the bars of one contract.
+
+        Raises:
+            ProviderError: Classed by the body; SignInLost also where nobody has signed in.
+
+        Cancel:
+            Safe; nothing is kept.
+        """
+        exchange = exchange_of(request.contract)
+        label = f"TPSeries {exchange}|{request.contract.token} {request.contract.symbol}"
+        fields = wire.tpseries_fields(
+            "", exchange, request.contract.token, (request.start, request.end), request.interval)
+        answer, rows = await self._ask("TPSeries", fields, wire.decode_tpseries, label)
+        return Page(
+            request, PROVIDER, self._account, self._clock.now(), _hash(answer.body), rows,
+            wire_bytes=len(answer.body),
+        )
+
+    def master_names(self) -> tuple[str, ...]:
+        """The exchanges whose masters are published."""
+        return _MASTERS
+
+    async def master(self, exchange: str, day: date) -> RawFile:
+        """
+        Today's master of one exchange, as fetched; public, no sign-in. The broker keeps no older ones.
+
+        Raises:
+            ProviderFault: It is not there now, or what came is no zip.
+        """
+        name = f"{exchange}_symbols.txt.zip"
+        with _named():
+            answer = await self._http.get(f"{self._urls.masters.rstrip('/')}/{name}", limit_bytes=MASTER_LIMIT)
+        if answer.status != 200 or answer.body[:2] != b"PK":
+            raise ProviderFault(f"{name} is not there now (HTTP {answer.status}, {len(answer.body)} bytes); it is "
+                                "refreshed before the market opens, try again later", provider=PROVIDER, request=name)
+        stamp = datetime.combine(day, time(), IST)
+        return RawFile(PROVIDER, name, stamp, answer.body, self._clock.now(), _hash(answer.body))
+
+    async def masters(self, day: date) -> list[RawFile]:
+        """All masters, one after the other; errors as for :meth:`master`."""
+        return [await self.master(exchange, day) for exchange in _MASTERS]
+
+    def decode_master(self, raw: RawFile) -> Master:
+        """Listings of a fetched master; errors as for ``symbols.parse_master``."""
+        return symbols.parse_master(raw.name.partition("_")[0], raw.body, ist_date(raw.day or raw.fetched_at))
+
+    def in_scope(self, masters: list[Master]) -> list[Master]:
+        """The same masters without what fnolake does not capture, see ``symbols.in_scope``."""
+        return symbols.in_scope(masters)
+
+    async def quote(self, exchange: str, token: int) -> Quote:
+        """A snapshot of one instrument, by the broker's exchange word. Raises UnknownSymbol."""
+        fields = {"exch": exchange, "token": str(token)}
+        return (await self._ask("GetQuotes", fields, answers.quote, f"GetQuotes {exchange}|{token}"))[1]
+
+    async def search(self, exchange: str, text: str) -> list[Hit]:
+        """Instruments whose symbols hold every word of ``text``, in the broker's order; empty if none."""
+        return (await self._ask("SearchScrip", {"exch": exchange, "stext": text}, answers.search))[1]
+
+    async def user_details(self) -> UserDetails:
+        """Who is signed in; raises SignInLost where nobody is, so it proves a sign-in."""
+        return (await self._ask("UserDetails", {}, answers.user_details))[1]
+
+    async def aclose(self) -> None:
+        """Nothing is held: the connections are the caller's and the sign-in stays."""
+
+    async def _ask(self, route: str, fields: Mapping[str, str], decode: Decoder[T], label: str = ""
+                   ) -> tuple[HttpAnswer, T]:
+        """Ask as the user who is signed in, and decode. A sign-in that is refused is forgotten at once."""
+        used = self._sign_in
+        if used is None:
+            raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
+        answer = await self._post(route, {**fields, "uid": used.uid}, token=used.token)
+        try:
+            return answer, decode(answer.body, status=answer.status, request=label or route)
+        except SignInLost:
+            self._drop(used)
+            raise
+
+    async def _post(self, route: str, fields: Mapping[str, str], *, token: str = "") -> HttpAnswer:
+        legacy = self._urls.generation == LEGACY
+        headers = {"Content-Type": "text/plain"}
+        if token and not legacy:
+            headers["Authorization"] = f"Bearer {token}"
+        body = wire.encode_request(fields, session_key=token if legacy else "")
+        with _named():
+            return await self._http.post(f"{self._urls.rest.rstrip('/')}/{route}", body, headers)
+
+
+def exchange_of(contract: Contract) -> str:
+    """The broker's exchange word of a contract: NSE, BSE, NFO or BFO."""
+    return _EXCHANGE[contract.venue, contract.segment]
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    """Errors of the shared door do not know whose they are."""
+    try:
+        yield
+    except ProviderError as exc:
+        exc.provider = exc.provider or PROVIDER
+        raise
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
