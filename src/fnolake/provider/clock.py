@@ -54,5 +54,6 @@ async def emulated_clock(url: str) -> ShiftedClock:
         try:
             answer = await http.get(f"{url.rstrip('/')}/emulator/clock")
             told = datetime.fromisoformat(str(msgspec.json.decode(answer.body)["now"]))
+            return ShiftedClock(told - datetime.now(UTC))
         except (ProviderError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"FNOLAKE_CLOCK={url}: no emulator answers there; start `fnolake emulator` or unset it") from error
