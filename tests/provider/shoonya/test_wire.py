@@ -1,7 +1,9 @@
 import contextlib
+import csv
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from fnolake import errors
 from fnolake.model import IST, RawBars
 from fnolake.provider.shoonya import columns, wire
 
+SERIES = Path(__file__).resolve().parents[3].parent / "shared" / "real" / "tpseries"
 EPOCH = 1773665400
 COLUMNS = {"into": "open", "inth": "high", "intl": "low", "intc": "close", "intvwap": "vwap"}
 COUNTS = {"intv": "volume", "oi": "oi", "v": "cumulative"}
@@ -234,3 +237,18 @@ def test_a_span_is_sent_as_float_strings_and_stays_half_open():
     for wrong in ((start, start), (start.replace(tzinfo=None), start)):
         with pytest.raises(ValueError, match="aware"):
             wire.tpseries_fields("U", "NFO", 7, wrong)
+
+
+@pytest.mark.skipif(not SERIES.is_dir(), reason="the real series are not on this machine")
+@pytest.mark.parametrize(("name", "rows"), [("NIFTY_spot_1m_20230928-29", 784), ("NIFTY_spot_1m_20231013", 376)])
+def test_real_index_rows_with_odd_seconds_and_no_epoch_are_all_read(name, rows):
+    with (SERIES / f"{name}_tpseries.csv").open() as lines:
+        table = list(csv.DictReader(lines))
+    bars = decoded(body(*table))
+    assert (len(bars), bars.undecoded, len(table)) == (rows, 0, rows)
+    walls = [datetime.fromtimestamp(e, IST).strftime("%d-%m-%Y %H:%M:%S") for e in bars.epoch_s.tolist()]
+    assert walls == [row["time"] for row in table]
+    assert bars.close.tolist() == [float(row["intc"]) for row in table]
+    stamped = decoded(body(*({**row, "ssboe": str(e)} for row, e in zip(table, bars.epoch_s.tolist(), strict=True))))
+    assert not stamped.wall_mismatch.any()
+    assert stamped.epoch_s.tolist() == bars.epoch_s.tolist()

@@ -1,1 +1,1 @@
-"""Shoonya (Finvasia, Noren OMS): its wire, its symbol masters, its sign-in and a client. Nothing else knows its words."""
+"""Shoonya (Finvasia, Noren OMS): its wire, its symbol masters, its sign-in, a client. Nothing else knows its words."""

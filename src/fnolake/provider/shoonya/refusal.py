@@ -28,10 +28,12 @@ PROVIDER = "shoonya"
 _NO_DATA = re.compile(r"\bno data\b")
 _RATE = re.compile(r"exceeds limit|rate[_ -]?limit|too many requests")
 _LOST = re.compile(
-    r"session expired|invalid session|session (?:is )?(?:invalid|not found)|invalid (?:j?key|access[ _]?token)|token (?:has )?expired|unauthori[sz]ed")
+    r"session expired|invalid session|session (?:is )?(?:invalid|not found)|invalid (?:j?key|access[ _]?token)"
+    r"|token (?:has )?expired|unauthori[sz]ed")
 _SLOW = re.compile(r"server time-?\s?out|gateway time-?\s?out|request time-?\s?out")
-_ADDRESS = re.compile(r"\bip\b.{0,60}\b(?:not|invalid|un\w+|mismatch\w*|block\w*|denied)\b|\b(?:invalid|un\w+|unknown)\b.{0,30}\bip\b"
-                      r"|static ip|whitelist")
+_ADDRESS = re.compile(
+    r"\bip\b.{0,60}\b(?:not|invalid|un\w+|mismatch\w*|block\w*|denied)\b"
+    r"|\b(?:invalid|un\w+|unknown)\b.{0,30}\bip\b|static ip|whitelist")
 _LOGIN = re.compile(
     r"invalid otp|invalid vendor|wrong password|password expired|change password|user not enabled|blocked|locked"
     r"|invalid_verifier|invalid user|invalid (?:app ?key|api ?key|code|client|checksum|totp|factor2|credentials)"

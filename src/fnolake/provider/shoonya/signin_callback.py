@@ -18,7 +18,7 @@ from aiohttp import web
 from fnolake.errors import ConfigError, LoginRefused
 from fnolake.provider.shoonya.signin import code_from, same
 
-_PAGE = "<!doctype html><meta charset=utf-8><title>fnolake</title><body style='font:16px sans-serif;margin:3em'><p>{}</p>"
+_PAGE = "<!doctype html><meta charset=utf-8><title>fnolake</title><body style='font:16px sans-serif'><p>{}</p>"
 _DONE = "Signed in. This window can be closed; go on in the terminal."
 _OTHER = "This page does not belong to the sign-in under way. Paste its whole address into the terminal instead."
 _LOOPBACK = {"127.0.0.1", "localhost"}
@@ -59,12 +59,14 @@ class CallbackListener:
             await site.start()
         except OSError as exc:
             await self._runner.cleanup()
-            raise ConfigError(f"port {self._port} on this machine is taken; paste the redirected address instead") from exc
+            raise ConfigError(f"port {self._port} here is taken; paste the redirected address instead") from exc
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}{self._path}"
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._code is not None and not self._code.done():
             self._code.cancel()
         if self._runner is not None:
