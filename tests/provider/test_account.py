@@ -19,7 +19,7 @@ from fnolake.errors import (
 )
 from fnolake.model import BarRequest, Contract, Master, Page, RawFile
 from fnolake.provider.account import Account, Asked
-from fnolake.provider.base import Dialect
+from fnolake.provider.base import Dialect, SignInHelp
 from fnolake.provider.budget import Budget
 from tests.provider.fakes import FakeClock
 
@@ -39,6 +39,21 @@ class Scripted:
         self.asked = 0
         self.renewed = 0
         self._renewal = renewal
+
+    signed_in = True
+    signed_in_until = None
+
+    async def login(self, how: SignInHelp) -> None:
+        return
+
+    def adopt(self, token: str) -> None:
+        return
+
+    async def check(self) -> str:
+        return "somebody"
+
+    async def logout(self) -> None:
+        return
 
     def master_names(self) -> Sequence[str]:
         return ["NSE", "NFO"]

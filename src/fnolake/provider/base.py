@@ -7,9 +7,9 @@ errors of ``fnolake.errors``, and returns a page without rows only when the prov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from fnolake.model import BarRequest, Master, Page, RawFile
@@ -41,6 +41,26 @@ class Dialect:
     says_nothing: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignInHelp:
+    """
+    How a person is brought in when a sign-in needs one.
+
+    Attributes:
+        code: A code, or the pasted address that holds it; empty = wait for the browser to come back.
+        redirect: The address registered with the broker, on this machine; empty = the provider's own.
+        on_address: Told where to sign in.
+        open_browser: Opens that address; None leaves it to the person. Called in a thread.
+        patience_s: How long to wait for the person.
+    """
+
+    code: str = ""
+    redirect: str = ""
+    on_address: Callable[[str], None] = lambda _address: None
+    open_browser: Callable[[str], object] | None = None
+    patience_s: float = 300.0
+
+
 class Provider(Protocol):
     """One sign-in at one provider."""
 
@@ -53,6 +73,40 @@ class Provider(Protocol):
     @property
     def adopted(self) -> bool:
         """Whether the sign-in was made elsewhere: it is never renewed or ended by us."""
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether there is a sign-in that has not been refused yet."""
+
+    @property
+    def signed_in_until(self) -> datetime | None:
+        """When the sign-in ends by the provider's word, aware; None where it does not say."""
+
+    async def login(self, how: SignInHelp) -> None:
+        """
+        Sign in anew.
+
+        Raises:
+            LoginRefused: With the provider's text; or nobody came in time.
+            ConfigError: Something to sign in with is missing.
+
+        Cancel:
+            Safe; the old sign-in stays.
+        """
+
+    def adopt(self, token: str) -> None:
+        """Use a token that another program's sign-in made; it is never renewed or ended from here."""
+
+    async def check(self) -> str:
+        """
+        Prove the sign-in with a cheap request; returns who is signed in, in words.
+
+        Raises:
+            ProviderError: It does not work.
+        """
+
+    async def logout(self) -> None:
+        """End the sign-in and forget it; an adopted one is only forgotten."""
 
     def master_names(self) -> Sequence[str]:
         """The masters there are, for :meth:`master`."""

@@ -16,9 +16,9 @@ from typing import Protocol, TypeVar
 
 from fnolake.errors import ConfigError, LoginRefused, ProviderError, ProviderFault, SignInLost
 from fnolake.model import IST, BarRequest, Clock, Contract, Master, Page, RawFile, StatePort, ist_date
-from fnolake.provider.base import Dialect
+from fnolake.provider.base import Dialect, SignInHelp
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
-from fnolake.provider.shoonya import answers, signin, symbols, wire
+from fnolake.provider.shoonya import answers, login, signin, symbols, wire
 from fnolake.provider.shoonya.answers import Hit, Quote, SignIn, UserDetails
 from fnolake.provider.shoonya.refusal import PROVIDER
 from fnolake.provider.shoonya.signin import LEGACY, Credentials, ShoonyaUrls
@@ -102,6 +102,11 @@ class ShoonyaClient:
         return self._sign_in is not None
 
     @property
+    def signed_in_until(self) -> datetime | None:
+        """When the token ends by the broker's word, aware; None where it does not say."""
+        return self._sign_in.expires_at if self._sign_in else None
+
+    @property
     def sign_in(self) -> SignIn | None:
         """The present sign-in, for the socket; its repr hides the tokens."""
         return self._sign_in
@@ -111,6 +116,17 @@ class ShoonyaClient:
     def authorize_url(self, state: str = "") -> str:
         """Where the user's browser signs in (OAuth); ``state`` ties the answer to this attempt."""
         return signin.authorize_url(self._urls, self._credentials, state)
+
+    async def login(self, how: SignInHelp) -> None:
+        """Sign in as the account's generation does, see ``login.by_browser`` and :meth:`login_legacy`."""
+        if self._urls.generation == LEGACY:
+            await self.login_legacy()
+        else:
+            await login.by_browser(self, how)
+
+    async def check(self) -> str:
+        """Who is signed in, asked of the broker."""
+        return (await self.user_details()).name or self._credentials.uid
 
     async def login_with_code(self, code: str, *, state: str = "") -> SignIn:
         """
