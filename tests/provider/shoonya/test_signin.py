@@ -26,6 +26,11 @@ def test_a_code_is_found_in_what_people_paste(text):
     assert code_from(text, "s") == "0123-abcd"
 
 
+def test_a_code_may_hold_the_signs_of_base64():
+    assert code_from("ab+c/d12==", "s") == "ab+c/d12=="
+    assert code_from("http://127.0.0.1/cb?code=ab%2Bc%2Fd12%3D%3D&state=s", "s") == "ab+c/d12=="
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("", "neither"), ("two words", "neither"), ("http://127.0.0.1/?x=1", "no code"), ("http://127.0.0.1/cb", "no code"),
     ("?code=abc&state=other", "differs"), ("?error=access_denied&error_description=Access+Restricted", "Access Restricted")])

@@ -19,7 +19,7 @@ from fnolake.provider.shoonya.refusal import PROVIDER
 
 TOTP_STEP_S = 30
 OAUTH, LEGACY = "oauth", "legacy"
-_BARE_CODE = re.compile(r"[A-Za-z0-9._~-]{6,512}")
+_BARE_CODE = re.compile(r"(?!(?:code|state|error)=)[A-Za-z0-9._~+/=-]{6,512}")
 _HOST = "https://api.shoonya.com"
 
 
@@ -142,9 +142,9 @@ def code_from(text: str, state: str = "") -> str:
         LoginRefused: No code, another state, or the broker's own refusal in the address.
     """
     text = text.strip().strip("<>\"'")
+    if _BARE_CODE.fullmatch(text):
+        return text
     if not any(mark in text for mark in "?=&/"):
-        if _BARE_CODE.fullmatch(text):
-            return text
         raise _refused("that is neither a code nor a redirected address; paste the whole address of the last page")
     query = urlsplit(text).query if "?" in text else text
     found = {name: values[-1] for name, values in parse_qs(query).items()}
