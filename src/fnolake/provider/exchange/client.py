@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
+import random
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
+from urllib.parse import urlsplit
 
-from fnolake.errors import PayloadError, ProviderError, ProviderFault
+from fnolake.errors import PayloadError, ProviderError, ProviderFault, Unreachable
 from fnolake.model import IST, Clock, RawFile, RequestRecord
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
 
 NAME = "exchange"
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"
 """NSE's archive refuses clients without a browser's name."""
+TRIES = 3
+PAUSE_S = 3.0
+"""Longest wait before the second try; the third waits twice as long."""
+LEFT_ALONE_S = 120.0
+"""A host that could not be reached is not asked again before."""
 _PATHS = {
     ("NSE", "FO"): "/content/fo/BhavCopy_NSE_FO_0_0_0_{day:%Y%m%d}_F_0000.csv.zip",
     ("NSE", "CM"): "/content/cm/BhavCopy_NSE_CM_0_0_0_{day:%Y%m%d}_F_0000.csv.zip",
@@ -49,15 +55,18 @@ class ExchangeClient:
     Args:
         http: Open.
         urls: Where the files are.
-        clock: Calendar for records.
+        clock: Calendar for records, machine for waiting.
         user_agent: Sent with every request.
+        rng: Jitter of the waits between tries.
     """
 
-    def __init__(self, http: Http, urls: ExchangeUrls, clock: Clock, *, user_agent: str = USER_AGENT) -> None:
+    def __init__(self, http: Http, urls: ExchangeUrls, clock: Clock, *, user_agent: str = USER_AGENT, rng: random.Random | None = None) -> None:
         self._http = http
         self._urls = urls
         self._clock = clock
         self._headers = {"User-Agent": user_agent, "Accept": "*/*"}
+        self._rng = rng or random.Random()
+        self._silent_until: dict[str, float] = {}
         self._turn = asyncio.Lock()
 
     async def bhavcopy(self, venue: str, segment: str, day: date) -> tuple[RawFile | None, RequestRecord]:
@@ -79,24 +88,37 @@ class ExchangeClient:
         return await self._file(f"{self._urls.nse}/api/holiday-master?type=trading", "holiday-master.json", "holidays", None)
 
     async def _file(self, url: str, name: str, route: str, day: date | None) -> tuple[RawFile | None, RequestRecord]:
-        started, clock = self._clock.now(), time.monotonic()
-        error: ProviderError | None = None
-        body: bytes | None = None
+        started, begun = self._clock.now(), self._clock.monotonic()
         async with self._turn:
-            try:
-                body = _content(await self._http.get(url, self._headers, limit_bytes=MASTER_LIMIT), name)
-            except ProviderError as failed:
-                error = failed
-        digest = hashlib.blake2b(body or b"", digest_size=16).hexdigest()
+            body, error, tries = await self._fetch(url, name)
+        digest = hashlib.blake2b(body, digest_size=16).hexdigest() if body else ""
+        outcome = "failed" if error else "answered" if body else "empty"
         record = RequestRecord(
-            key=uuid.uuid4().hex, provider=NAME, account="", route=route, outcome="failed" if error else "answered" if body else "empty",
-            started_at=started, elapsed_s=time.monotonic() - clock, error=type(error).__name__ if error else "",
-            detail=str(error)[:300] if error else name, wire_bytes=len(body or b""), payload_hash=digest if body else "",
+            key=uuid.uuid4().hex, provider=NAME, account="", route=route, outcome=outcome, started_at=started,
+            elapsed_s=self._clock.monotonic() - begun, tries=tries, error=type(error).__name__ if error else "",
+            detail=str(error)[:300] if error else name, wire_bytes=len(body or b""), payload_hash=digest,
         )
         if body is None:
             return None, record
         stamp = datetime.combine(day, clock_time(), tzinfo=IST) if day else None
-        return RawFile(NAME, name, stamp, body, started, digest), record
+        return RawFile(NAME, name, stamp, body, self._clock.now(), digest), record
+
+    async def _fetch(self, url: str, name: str) -> tuple[bytes | None, ProviderError | None, int]:
+        """The file or the last error, and how often it was tried; a host that was just silent is left alone."""
+        host = urlsplit(url).netloc
+        if self._clock.monotonic() < self._silent_until.get(host, float("-inf")):
+            return None, Unreachable(f"{name}: {host} did not answer a moment ago; it is left alone for now", provider=NAME), 0
+        for tries in range(1, TRIES + 1):
+            try:
+                answer = await self._http.get(url, self._headers, limit_bytes=MASTER_LIMIT)
+                return _content(answer, name), None, tries
+            except ProviderError as error:
+                if tries == TRIES or not error.is_transient:
+                    if isinstance(error, Unreachable):
+                        self._silent_until[host] = self._clock.monotonic() + LEFT_ALONE_S
+                    return None, error, tries
+            await self._clock.sleep(self._rng.uniform(0.5, 1.0) * PAUSE_S * tries)
+        raise AssertionError
 
 
 def _content(answer: HttpAnswer, name: str) -> bytes | None:
@@ -104,7 +126,8 @@ def _content(answer: HttpAnswer, name: str) -> bytes | None:
     if answer.status in {404, 410}:
         return None
     if answer.status != 200:
-        raise ProviderFault(f"{name}: the exchange answered {answer.status}; try again later, or put the file into the lake's drop folder", provider=NAME)
+        kind = ProviderFault if answer.status >= 500 else ProviderError
+        raise kind(f"{name}: the exchange answered {answer.status}; run the command again later", provider=NAME)
     head = answer.body[:256].lstrip().lower()
     if head.startswith((b"<!doctype", b"<html", b"<")):
         return None
