@@ -7,19 +7,24 @@ every method that writes leaves the lake as it was or as it should be, never bet
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import polars as pl
+
 from fnolake.errors import StoreError
-from fnolake.model import Batch, RequestRecord, StatePort
-from fnolake.store import batches
+from fnolake.model import Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.store import batches, known, masters
 from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
-from fnolake.store.ledger import Ledger
+from fnolake.store.instruments import InstrumentBook
+from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.state import StateFolder
 
@@ -47,7 +52,9 @@ class Store:
         self._ledger = ledger
         self._reached = reached
         self._grace_s = grace_s
+        self._book = InstrumentBook(ledger)
         self._writing = threading.RLock()
+        self._closed = False
 
     @classmethod
     def open(
@@ -83,10 +90,18 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the ledger and let the next writer in."""
-        self._ledger.close()
-        if self._lock is not None:
-            self._lock.release()
+        """Close the ledger and let the next writer in; nothing happens the second time."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._lock is not None:
+                with contextlib.suppress(StoreError), disk_guard(self.path):
+                    masters.write_catalog(self.path, self._ledger, self._book)
+        finally:
+            self._ledger.close()
+            if self._lock is not None:
+                self._lock.release()
 
     def _writable(self) -> None:
         if self._lock is None:
@@ -120,6 +135,66 @@ class Store:
         self._writable()
         with self._ledger.transaction() as connection:
             batches.record_requests(connection, requests)
+
+    def take_master(self, master: Master, raw: RawFile) -> dict[str, int]:
+        """
+        Keep a master's file and diff its listings with what is known (design section 4, Identity).
+
+        Returns:
+            How many listings are ``new``, ``amended``, ``delisted`` and ``identity_uncertain``.
+        """
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            return masters.take_master(self.path, self._ledger, self._book, master, raw, _now_us())
+
+    def masters_taken(self, day: date) -> bool:
+        """Whether a master of that day is here."""
+        return bool(self._ledger.rows("select 1 from masters where day = ? limit 1", (days(day),)))
+
+    def masters(self) -> pl.DataFrame:
+        """Every master taken (``masters.MASTER_SCHEMA``), findings as JSON."""
+        return masters.masters(self._ledger)
+
+    def record_rename(self, old: str, new: str, since: date) -> None:
+        """Record that an underlying is called ``new`` since that date, so that its contracts stay what they are."""
+        self._writable()
+        with self._ledger.transaction() as connection:
+            connection.execute(
+                "insert into renames values (?, ?, ?) on conflict (old, new) do update set since = excluded.since", (old, new, days(since)),
+            )
+
+    def instruments(self, on: date | None = None, *, underlyings: Sequence[str] = (), kinds: Sequence[str] = ()) -> pl.DataFrame:
+        """
+        One row a contract, ``model.instrument_schema``, by contract.
+
+        With ``on``, what was listed on that date as it stood then; without, every contract ever known: its latest
+        attributes, with the dates of its whole life.
+        """
+        return self._book.on(on, underlyings, kinds)
+
+    def missing(self, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
+        """Pairs (contract int64, session date) of the cross product that are not covered."""
+        return known.missing(self._ledger, contracts, sessions)
+
+    def coverage(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
+        return known.coverage(self._ledger, sessions, contracts)
+
+    def mean_rows(self) -> pl.DataFrame:
+        """Mean bars of a complete session so far: contract int64, mean_rows float64."""
+        return known.mean_rows(self._ledger)
+
+    def attempts(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """Every try, won or not: ``known.ATTEMPT_SCHEMA``, in order of commit."""
+        return known.attempts(self._ledger, sessions, contracts)
+
+    def requests(self) -> pl.DataFrame:
+        """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
+        return known.requests(self._ledger)
+
+    def unpublished(self) -> list[date]:
+        """Sessions with something that is not published yet, ascending."""
+        return known.unpublished(self._ledger)
 
 
 def _now_us() -> int:

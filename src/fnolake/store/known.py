@@ -1,0 +1,116 @@
+"""
+What the ledger knows of contract-sessions: coverage, gaps, attempts. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fnolake.store.ledger import Ledger, days, from_days
+
+MEAN_OVER = 10
+"""``mean_rows`` looks at so many of the latest sessions."""
+
+COVERAGE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "contract": pl.Int64, "session": pl.Date, "outcome": pl.String, "proof": pl.String, "reasons": pl.String, "bars": pl.Int64,
+    "first_ts": pl.Datetime("us", "UTC"), "last_ts": pl.Datetime("us", "UTC"), "volume": pl.Int64, "provider": pl.String,
+    "fetched_at": pl.Datetime("us", "UTC"), "attempt": pl.Int64, "batch": pl.Int64,
+}
+ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "attempt": pl.Int64, "contract": pl.Int64, "session": pl.Date, "batch": pl.Int64, "outcome": pl.String, "proof": pl.String,
+    "rank": pl.Int64, "reasons": pl.String, "proof_reasons": pl.String, "findings": pl.String, "bars": pl.Int64,
+    "first_ts": pl.Datetime("us", "UTC"), "last_ts": pl.Datetime("us", "UTC"), "volume": pl.Int64, "provider": pl.String,
+    "account": pl.String, "payload_hash": pl.String, "request_key": pl.String, "fetched_at": pl.Datetime("us", "UTC"),
+}
+REQUEST_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "key": pl.String, "provider": pl.String, "account": pl.String, "route": pl.String, "outcome": pl.String,
+    "started_at": pl.Datetime("us", "UTC"), "elapsed_s": pl.Float64, "tries": pl.Int64, "error": pl.String, "detail": pl.String,
+    "wire_bytes": pl.Int64, "payload_hash": pl.String,
+}
+_COVERAGE = (
+    "select contract, session, outcome, proof, reasons, bars, first_us, last_us, volume, provider, fetched_us, attempt, batch "
+    "from coverage where session between ? and ? order by session, contract"
+)
+_COVERED = (
+    "select session, group_concat(contract) from coverage where outcome in ('complete', 'untraded', 'empty_stated') "
+    "and session between ? and ? group by session"
+)
+_EVER = (-(1 << 30), 1 << 30)
+
+
+def coverage(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequence[int] | None) -> pl.DataFrame:
+    """Coverage rows, ``COVERAGE_SCHEMA``, by session and contract; None means all."""
+    if sessions is not None and not sessions:
+        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    bounds = _EVER if sessions is None else (days(min(sessions)), days(max(sessions)))
+    rows = ledger.frame(_COVERAGE, COVERAGE_SCHEMA, bounds)
+    if sessions is not None:
+        rows = rows.filter(pl.col("session").is_in(list(sessions)))
+    return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
+
+
+def missing(ledger: Ledger, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
+    """
+    Pairs that are not covered.
+
+    Returns:
+        contract int64, session date; by session (in the order given), then contract.
+    """
+    wanted = contracts["contract"].unique().sort().to_numpy()
+    covered = _covered(ledger, sessions)
+    left = [_without(wanted, covered.get(days(day))) for day in sessions]
+    table = pl.DataFrame({
+        "contract": np.concatenate(left) if left else np.empty(0, np.int64),
+        "session": np.repeat(np.array([days(day) for day in sessions], np.int32), [len(part) for part in left]),
+    })
+    return table.cast({"contract": pl.Int64, "session": pl.Date})
+
+
+def _covered(ledger: Ledger, sessions: Sequence[date]) -> dict[int, NDArray[np.int64]]:
+    """Covered contracts by session, ascending; one text a session leaves the database, which is faster than rows."""
+    if not sessions:
+        return {}
+    rows = ledger.rows(_COVERED, (days(min(sessions)), days(max(sessions))))
+    return {int(str(day)): np.sort(np.fromstring(str(numbers), dtype=np.int64, sep=",")) for day, numbers in rows}
+
+
+def _without(wanted: NDArray[np.int64], covered: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    if covered is None or not len(covered):
+        return wanted
+    place = np.minimum(np.searchsorted(covered, wanted), len(covered) - 1)
+    left: NDArray[np.int64] = wanted[covered[place] != wanted]
+    return left
+
+
+def mean_rows(ledger: Ledger) -> pl.DataFrame:
+    """Mean bars a complete session of each contract over the latest sessions: contract int64, mean_rows float64."""
+    recent = ledger.rows("select distinct session from coverage order by session desc limit ?", (MEAN_OVER,))
+    since = min((int(str(row[0])) for row in recent), default=0)
+    return ledger.frame(
+        "select contract, avg(bars) from coverage where session >= ? and outcome = 'complete' group by contract order by contract",
+        {"contract": pl.Int64, "mean_rows": pl.Float64}, (since,),
+    )
+
+
+def attempts(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequence[int] | None) -> pl.DataFrame:
+    """Every attempt, ``ATTEMPT_SCHEMA``, in order of commit; None means all."""
+    bounds = _EVER if sessions is None else (days(min(sessions, default=date.min)), days(max(sessions, default=date.min)))
+    rows = ledger.frame("select * from attempts where session between ? and ? order by attempt", ATTEMPT_SCHEMA, bounds)
+    if sessions is not None:
+        rows = rows.filter(pl.col("session").is_in(list(sessions)))
+    return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
+
+
+def requests(ledger: Ledger) -> pl.DataFrame:
+    """Every request, ``REQUEST_SCHEMA``, in order of start."""
+    return ledger.frame("select * from requests order by started_us, request_key", REQUEST_SCHEMA)
+
+
+def unpublished(ledger: Ledger) -> list[date]:
+    """Sessions with something that is not published yet, ascending."""
+    return [from_days(int(str(row[0]))) for row in ledger.rows("select session from dirty order by session")]

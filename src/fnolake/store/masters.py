@@ -1,0 +1,89 @@
+"""
+Files of providers and exchanges in the lake: kept exactly as fetched, by date; masters diffed into the ledger.
+
+A copy of the instruments and masters tables is kept beside the ledger (``catalog/``), so that ids survive its loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import secrets
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from fnolake.model import Master, RawFile
+from fnolake.store.disk import make_folder, write_atomic
+from fnolake.store.instruments import GENERATION, Diff, InstrumentBook, apply_changes, read_renames
+from fnolake.store.ledger import Ledger, days, set_meta
+
+RAW, CATALOG = "raw", "catalog"
+_COPIED = "catalog_generation"
+MASTER_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "provider": pl.String, "exchange": pl.String, "day": pl.Date, "payload_hash": pl.String, "file": pl.String,
+    "rows": pl.Int64, "listings": pl.Int64, "out_of_scope": pl.String, "findings": pl.String, "counts": pl.String,
+    "taken_at": pl.Datetime("us", "UTC"),
+}
+
+
+def keep_raw(lake: Path, raw: RawFile, day: date) -> str:
+    """
+    Keep a file as it was fetched under ``raw/DAY/``; a different one of the same name gets its hash into the name.
+
+    Returns:
+        Its path below the lake.
+    """
+    folder = make_folder(lake / RAW / day.isoformat())
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{raw.provider}-{Path(raw.name).name}")
+    path = folder / name
+    if path.exists() and path.read_bytes() != raw.body:
+        mark = hashlib.blake2b(raw.body, digest_size=6).hexdigest()
+        stem, dot, ending = name.partition(".")
+        path = folder / f"{stem}-{mark}{dot}{ending}"
+    if not path.exists():
+        write_atomic(path, raw.body)
+    return path.relative_to(lake).as_posix()
+
+
+def take_master(lake: Path, ledger: Ledger, book: InstrumentBook, master: Master, raw: RawFile, now_us: int) -> dict[str, int]:
+    """
+    Keep a master's file, diff its listings and record both.
+
+    Returns:
+        How many listings are new, amended, delisted and identity_uncertain.
+    """
+    file = keep_raw(lake, raw, master.day)
+    key = (master.provider, master.exchange, days(master.day), master.payload_hash or raw.payload_hash)
+    with ledger.transaction() as connection:
+        changes = Diff(book.history(), master, read_renames(ledger, master.day)).run()
+        apply_changes(connection, changes, master.provider, secrets.token_hex(8))
+        findings = [[f.name, f.count, f.detail] for f in (*master.findings, *changes.findings)]
+        connection.execute(
+            "insert into masters values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (provider, exchange, day, payload_hash) do nothing",
+            (*key, file, master.rows, master.listings.height, json.dumps(master.out_of_scope), json.dumps(findings, ensure_ascii=False),
+             json.dumps(changes.counts), now_us),
+        )
+    return changes.counts
+
+
+def masters(ledger: Ledger) -> pl.DataFrame:
+    """Every master taken: ``MASTER_SCHEMA``, in order of taking."""
+    return ledger.frame("select * from masters order by taken_us, exchange", MASTER_SCHEMA)
+
+
+def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
+    """Copy instruments and masters beside the ledger, each file replaced whole, unless the copy is as they are."""
+    generation = ledger.meta(GENERATION) or ""
+    if ledger.meta(_COPIED) == generation:
+        return
+    folder = make_folder(lake / CATALOG)
+    for name, table in (("instruments", book.history()), ("masters", masters(ledger))):
+        body = io.BytesIO()
+        table.write_parquet(body, compression="zstd")
+        write_atomic(folder / f"{name}.parquet", body.getvalue())
+    with ledger.transaction() as connection:
+        set_meta(connection, _COPIED, generation)
