@@ -1,49 +1,44 @@
 """
-The exchange's end-of-day files in one shape: UDiFF, F&O and cash, NSE and BSE. Bytes in, tables out; no network.
+The exchange's end-of-day files (UDiFF, NSE and BSE, cash and derivatives) in one shape. Bytes in, a table out.
 
-Units differ by venue (NSE counts F&O volume in lots, BSE in units; open interest is in units everywhere: market facts
-section 6c, proven on rows of 2024 to 2026), so every file is tested on its own traded value before it is believed.
-Invariant: ``volume`` and ``oi`` that leave here are units.
+Volume is in **units** for both venues: NSE's derivatives file counts contracts, everything else counts units, and every
+file proves it by its traded value. Invariant: a row of the file is a row of the table or counted by a refusing finding.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from fnolake.errors import PayloadError
+from fnolake.market.units import check_units
+from fnolake.market.unpack import plain
+from fnolake.model.instrument import VENUES
 from fnolake.model.verdict import Finding
 
-if TYPE_CHECKING:
-    import polars as pl
-
-LIMIT_BYTES = 256 << 20
-UNIT_BAND = (0.8, 1.25)
-"""Median of traded value over volume times price: inside, the unit is the one we expect."""
-_KINDS = {"STF": "future", "STO": "option", "IDF": "future", "IDO": "option", "STK": "spot"}
+_KINDS = {"STF": "future", "IDF": "future", "STO": "option", "IDO": "option"}
 _PRICES = {
-    "OpnPric": "open_paise", "HghPric": "high_paise", "LwPric": "low_paise", "ClsPric": "close_paise", "LastPric": "last_paise",
-    "SttlmPric": "settle_paise",
+    "open_paise": "OpnPric", "high_paise": "HghPric", "low_paise": "LwPric", "close_paise": "ClsPric",
+    "last_paise": "LastPric", "settle_paise": "SttlmPric",
+}
+_COUNTS = {
+    "token": "FinInstrmId", "volume": "TtlTradgVol", "oi": "OpnIntrst", "oi_change": "ChngInOpnIntrst",
+    "trades": "TtlNbOfTxsExctd", "lot": "NewBrdLotQty",
 }
 _NEEDED = (
-    "TradDt", "Sgmt", "Src", "FinInstrmTp", "FinInstrmId", "TckrSymb", "SctySrs", "XpryDt", "StrkPric", "OptnTp", "FinInstrmNm",
-    *_PRICES, "OpnIntrst", "ChngInOpnIntrst", "TtlTradgVol", "TtlTrfVal", "TtlNbOfTxsExctd", "NewBrdLotQty",
+    "TradDt", "Sgmt", "Src", "FinInstrmTp", "TckrSymb", "SctySrs", "XpryDt", "FininstrmActlXpryDt", "StrkPric", "OptnTp",
+    "FinInstrmNm", "TtlTrfVal", *_PRICES.values(), *_COUNTS.values(),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeDay:
     """
-    One end-of-day file.
+    One file: a venue's segment on a trading date. ``rows`` has :func:`exchange_schema`, unique by token.
 
-    ``rows``, unique by ``token``: venue, segment, token int64, underlying, kind (spot, future, option), expiry date,
-    strike_paise int64, right, series, open_paise high_paise low_paise close_paise last_paise settle_paise int64, volume
-    int64 (units), oi int64 (units), oi_change int64, value_rupees float64, trades int64, lot int64, name.
+    ``findings`` with ``refused`` count rows of the file that are not in ``rows``.
     """
 
     day: date
@@ -53,128 +48,191 @@ class ExchangeDay:
     findings: tuple[Finding, ...] = ()
 
 
+def exchange_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
+    """
+    Columns of an exchange day, in the order of the file.
+
+    Prices are paise, 0 where the exchange states none (an untraded contract has no open, high, low). ``volume``, ``oi``,
+    ``oi_change`` and ``lot`` are units; ``oi`` and ``oi_change`` are null for cash, ``expiry`` too; ``strike_paise`` and
+    ``right`` are null unless an option; ``series`` is null unless cash. ``value_rupees`` of an option is notional:
+    (strike + premium) * units. ``close_paise`` is no last trade: that is ``last_paise``.
+    """
+    text, integer = pl.String, pl.Int64
+    return {
+        "venue": text, "segment": text, "token": integer, "underlying": text, "kind": text, "expiry": pl.Date,
+        "strike_paise": integer, "right": text, "series": text, **dict.fromkeys(_PRICES, integer), "volume": integer,
+        "oi": integer, "oi_change": integer, "value_rupees": pl.Float64, "trades": integer, "lot": integer, "name": text,
+    }
+
+
 def read_fo(body: bytes) -> ExchangeDay:
     """
-    A derivatives file: zip, gzip or plain CSV, LF or CRLF.
+    Read a derivatives file (zip, gzip or plain).
 
     Raises:
-        PayloadError: Not such a file (a web page, other columns), or its volume is in a unit that we do not expect.
+        PayloadError: A web page, another file, a cut one, or its traded value contradicts the units of its volume.
     """
     return _read(body, "FO")
 
 
 def read_cm(body: bytes) -> ExchangeDay:
-    """A cash file; lists only what traded. Errors as for :func:`read_fo`."""
+    """
+    Read a cash file (zip, gzip or plain).
+
+    Raises:
+        PayloadError: A web page, another file, a cut one, or its traded value contradicts the units of its volume.
+    """
     return _read(body, "CM")
 
 
-def unpack(body: bytes) -> bytes:
-    """
-    The CSV inside a zip or gzip, or the bytes themselves.
-
-    Raises:
-        PayloadError: A damaged archive, or one that unpacks to more than 256 MB.
-    """
-    try:
-        if body[:2] == b"PK":
-            with zipfile.ZipFile(io.BytesIO(body)) as archive, archive.open(archive.infolist()[0]) as member:
-                content = member.read(LIMIT_BYTES + 1)
-        elif body[:2] == b"\x1f\x8b":
-            with gzip.open(io.BytesIO(body)) as member:
-                content = member.read(LIMIT_BYTES + 1)
-        else:
-            return body
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, IndexError, NotImplementedError, RuntimeError) as error:
-        raise PayloadError("the exchange's file is a damaged archive; take it again", payload=body) from error
-    if len(content) > LIMIT_BYTES:
-        raise PayloadError("the exchange's file unpacks to more than 256 MB; it was dropped", payload=body)
-    return content
-
-
 def _read(body: bytes, segment: str) -> ExchangeDay:
-    import polars as pl
+    raw, short = _table(plain(body), body)
+    day, venue = _identity(raw, segment, body)
+    typed = _typed(raw, venue, segment)
+    kept, findings = _sifted(typed)
+    if kept.is_empty():
+        raise _error(f"{venue} {segment} {day}: no row of the file can be read", body)
+    tested = check_units(kept, f"{venue} {segment} {day}", body, lots=venue == "NSE" and segment == "FO")
+    if venue == "NSE" and segment == "FO":
+        kept = kept.with_columns(volume=pl.col("volume") * pl.col("lot"))
+    cut = [Finding("row_short", short, "lines with fewer fields than the header", refused=True)] if short else []
+    observed = (*cut, *findings, *tested, *_observed(kept, day))
+    rows = kept.select(exchange_schema().keys()).cast(exchange_schema())  # type: ignore[arg-type]
+    return ExchangeDay(day, venue, segment, rows, observed)
 
-    text = unpack(body).lstrip(b"\xef\xbb\xbf \r\n")
-    if text[:1] == b"<":
-        raise PayloadError("a web page instead of the exchange's file: it is not there, or the address is wrong", payload=text)
-    try:
-        raw = pl.read_csv(text, infer_schema=False, truncate_ragged_lines=True)
-    except pl.exceptions.PolarsError as error:
-        raise PayloadError("the exchange's file is no CSV", payload=text) from error
-    raw = raw.rename({name: name.strip() for name in raw.columns})
-    missing = [name for name in _NEEDED if name not in raw.columns]
+
+def _table(text: bytes, body: bytes) -> tuple[pl.DataFrame, int]:
+    """The needed columns as stripped text, blanks as null, and how many lines were too short to be rows."""
+    header, _, rest = text.partition(b"\n")
+    names = _unique([name.strip().strip('"') for name in header.decode("utf-8", "replace").split(",")])
+    missing = [name for name in _NEEDED if name not in names]
     if missing:
-        raise PayloadError(f"not a UDiFF bhavcopy: no column {missing[0]}", payload=text)
-    raw = raw.select(pl.col(_NEEDED).str.strip_chars().replace("", None))
-    day, venue = _identity(raw, segment, text)
-    rows, findings = _rows(raw, venue, segment)
-    return ExchangeDay(day, venue, segment, _in_units(rows, venue, segment, text), tuple(findings))
-
-
-def _identity(raw: pl.DataFrame, segment: str, text: bytes) -> tuple[date, str]:
-    """The one date, venue and segment of a file."""
-    keys = raw.select("TradDt", "Src", "Sgmt").unique()
-    if keys.height != 1:
-        raise PayloadError(f"one date and venue expected, found {keys.height}", payload=text)
-    stamp, venue, found = keys.row(0)
-    if found != segment or venue not in {"NSE", "BSE"}:
-        raise PayloadError(f"a {segment} file of NSE or BSE expected, this is {venue} {found}", payload=text)
+        old = " (the exchange's format before 2024-07-08)" if {"SYMBOL", "TIMESTAMP"} <= set(names) else ""
+        raise _error(f"this is not an end-of-day file in the UDiFF format{old}: {', '.join(missing[:3])} missing", body)
+    lines = [line for line in rest.split(b"\n") if line.strip()]
+    if not lines:
+        raise _error("the file has a header and no rows", body)
+    whole = [line for line in lines if line.count(b",") >= len(names) - 1]
+    if not whole or whole[-1] is not lines[-1]:
+        raise _error("the file is cut: its last row is short", body)
+    quote = '"' if rest.count(b'"') % 2 == 0 else None
     try:
-        return date.fromisoformat(stamp), venue
-    except (TypeError, ValueError) as error:
-        raise PayloadError(f"{stamp!r} is no trading date", payload=text) from error
-
-
-def _rows(raw: pl.DataFrame, venue: str, segment: str) -> tuple[pl.DataFrame, list[Finding]]:
-    """Typed rows with volume as the file has it; rows that cannot be read become findings."""
-    import polars as pl
-
-    def paise(name: str) -> pl.Expr:
-        return (pl.col(name).cast(pl.Float64, strict=False) * 100).round(0).cast(pl.Int64, strict=False)
-
-    def whole(name: str) -> pl.Expr:
-        return pl.col(name).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-
-    right = pl.col("OptnTp").replace({"XX": None})
-    strike = pl.when(right.is_in(["CE", "PE"])).then(paise("StrkPric"))
-    table = raw.select(
-        venue=pl.lit(venue), segment=pl.lit(segment), token=whole("FinInstrmId"), underlying="TckrSymb",
-        kind=pl.col("FinInstrmTp").replace_strict(_KINDS, default=None), expiry=pl.col("XpryDt").str.to_date(strict=False),
-        strike_paise=strike, right=right, series="SctySrs", **{ours: paise(theirs) for theirs, ours in _PRICES.items()},
-        volume=whole("TtlTradgVol"), oi=whole("OpnIntrst"), oi_change=whole("ChngInOpnIntrst"),
-        value_rupees=pl.col("TtlTrfVal").cast(pl.Float64, strict=False), trades=whole("TtlNbOfTxsExctd"), lot=whole("NewBrdLotQty"),
-        name="FinInstrmNm",
-    )
-    readable = pl.col("token").is_not_null() & pl.col("volume").is_not_null() & (pl.col("volume") >= 0) & pl.col("kind").is_not_null()
-    kept = table.filter(readable)
-    findings = []
-    if kept.height < table.height:
-        findings.append(Finding("unreadable_row", table.height - kept.height, refused=True))
-    unique = kept.sort("volume", descending=True, maintain_order=True).unique("token", keep="first", maintain_order=True)
-    if unique.height < kept.height:
-        findings.append(Finding("duplicate_token", kept.height - unique.height, "the row with most volume is kept", refused=True))
-    return unique.sort("token"), findings
-
-
-def _in_units(rows: pl.DataFrame, venue: str, segment: str, text: bytes) -> pl.DataFrame:
-    """
-    The rows with volume in units, after the self-test on traded value.
-
-    Raises:
-        PayloadError: The traded value says that the unit is another one.
-    """
-    import polars as pl
-
-    in_lots = segment == "FO" and venue == "NSE"
-    unit = pl.col("lot") if in_lots else pl.lit(1)
-    price = (pl.col("high_paise") + pl.col("low_paise")) / 200 + pl.col("strike_paise").fill_null(0) / 100
-    proof = rows.filter(
-        (pl.col("volume") > 0) & (price > 0) & (pl.col("value_rupees") > 0) & ((pl.col("lot") > 1) if segment == "FO" else pl.lit(value=True))
-    ).select(ratio=pl.col("value_rupees") / (pl.col("volume") * unit * price))
-    ratio = proof["ratio"].median()
-    if isinstance(ratio, float) and not UNIT_BAND[0] <= ratio <= UNIT_BAND[1]:
-        raise PayloadError(
-            f"{venue} {segment}: traded value is {ratio:.3g} times volume times price, so volume is not in {'lots' if in_lots else 'units'} "
-            "any more; nothing of this file was taken: report it", payload=text,
+        table = pl.read_csv(
+            b"\n".join([",".join(names).encode(), *whole]), columns=list(_NEEDED), infer_schema=False, truncate_ragged_lines=True,
+            encoding="utf8-lossy", quote_char=quote,
         )
-    return rows.with_columns(volume=(pl.col("volume") * unit).cast(pl.Int64))
+    except pl.exceptions.PolarsError as error:
+        raise _error(f"the file is no table: {str(error).splitlines()[0][:120]}", body) from error
+    stripped = pl.col(*_NEEDED).str.strip_chars()
+    return table.select(pl.when(stripped != "").then(stripped)), len(lines) - len(whole)
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Names for every column of the file; unnamed and repeated ones get a number."""
+    return [name if name and name not in names[:place] else f"column {place}" for place, name in enumerate(names)]
+
+
+def _identity(raw: pl.DataFrame, segment: str, body: bytes) -> tuple[date, str]:
+    """The one trading date and venue of the file."""
+    said = {name: raw[name].drop_nulls().unique().to_list() for name in ("TradDt", "Src", "Sgmt")}
+    for name, values in said.items():
+        if len(values) != 1:
+            raise _error(f"the rows of one file must agree on {name}; found {len(values)} values", body)
+    if said["Sgmt"] != [segment]:
+        raise _error(f"this is a {said['Sgmt'][0]} file, {segment} was expected", body)
+    if said["Src"][0] not in VENUES:
+        raise _error(f"{said['Src'][0]!r} is no venue we know", body)
+    try:
+        return date.fromisoformat(said["TradDt"][0]), said["Src"][0]
+    except ValueError as error:
+        raise _error(f"TradDt {said['TradDt'][0]!r} is no date", body) from error
+
+
+def _typed(raw: pl.DataFrame, venue: str, segment: str) -> pl.DataFrame:
+    """One typed row for each row of the file; what does not decode is null."""
+    kind = pl.lit("spot") if segment == "CM" else pl.col("FinInstrmTp").replace_strict(_KINDS, default=None, return_dtype=pl.String)
+    no_interest = segment == "CM"
+    is_option = pl.col("kind") == "option"
+    return (
+        raw.with_columns(kind=kind)
+        .select(
+            pl.col("TradDt", "FinInstrmTp", "kind"),
+            venue=pl.lit(venue), segment=pl.lit(segment), underlying="TckrSymb", name="FinInstrmNm",
+            series=pl.col("SctySrs") if segment == "CM" else pl.lit(None, pl.String),
+            expiry=pl.lit(None, pl.Date) if segment == "CM" else _day("FininstrmActlXpryDt").fill_null(_day("XpryDt")),
+            moved=_day("FininstrmActlXpryDt") != _day("XpryDt"),
+            strike_paise=pl.when(is_option).then(_paise("StrkPric")), right=pl.when(is_option).then("OptnTp"),
+            value_rupees=_number("TtlTrfVal").fill_null(0.0),
+            **{ours: pl.lit(None, pl.Int64) if no_interest and ours.startswith("oi") else _count(theirs) for ours, theirs in _COUNTS.items()},
+            **{ours: _paise(theirs) for ours, theirs in _PRICES.items()},
+            bad=_undecoded(),
+        )
+    )
+
+
+def _sifted(typed: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    """Rows that are whole, and one refusing finding for each way of not being whole."""
+    dated = (pl.col("kind") != "spot") & pl.col("expiry").is_null()
+    unstruck = (pl.col("kind") == "option") & ((pl.col("strike_paise").fill_null(0) <= 0) | ~pl.col("right").is_in(["CE", "PE"]).fill_null(value=False))
+    unreadable = pl.any_horizontal(
+        pl.col("bad"), pl.col("token").is_null(), pl.col("underlying").is_null(), pl.col("volume").is_null(), pl.col("volume") < 0,
+        pl.col("trades") < 0, pl.col("oi").fill_null(0) < 0, dated, unstruck, pl.min_horizontal(*_PRICES) < 0,
+    )
+    reason = (
+        pl.when(pl.col("kind").is_null() & pl.col("FinInstrmTp").is_not_null()).then(pl.lit("instrument_type_unknown"))
+        .when(unreadable.fill_null(value=True) | pl.col("kind").is_null() | pl.col("TradDt").is_null()).then(pl.lit("row_unreadable"))
+        .when((pl.col("kind") != "spot") & (pl.col("lot") <= 0)).then(pl.lit("lot_missing"))
+        .when(~pl.col("token").is_first_distinct()).then(pl.lit("token_repeated"))
+    )
+    judged = typed.with_columns(reason=reason)
+    refused = judged.filter(pl.col("reason").is_not_null()).group_by("reason").agg(pl.len(), pl.col("name", "FinInstrmTp").first()).sort("reason")
+    findings = [
+        Finding(row["reason"], row["len"], f"first: {row['FinInstrmTp'] or '?'} {row['name'] or '?'}", refused=True)
+        for row in refused.iter_rows(named=True)
+    ]
+    return judged.filter(pl.col("reason").is_null()), findings
+
+
+def _observed(rows: pl.DataFrame, day: date) -> list[Finding]:
+    """What is odd and kept."""
+    traded = pl.col("volume") > 0
+    close_off = ~pl.col("close_paise").is_between("low_paise", "high_paise") & (pl.col("close_paise") == pl.col("settle_paise"))
+    odd = {
+        "expiry_moved": pl.col("moved").fill_null(value=False),
+        "range_inverted": traded & (pl.col("low_paise") > pl.col("high_paise")),
+        "last_outside_range": traded & ~pl.col("last_paise").is_between("low_paise", "high_paise"),
+        "close_is_settlement": traded & (pl.col("expiry") == day).fill_null(value=False) & close_off,
+    }
+    counts = rows.select(**{name: flag.sum() for name, flag in odd.items()}).row(0, named=True)
+    return [Finding(name, count) for name, count in counts.items() if count]
+
+
+def _number(name: str) -> pl.Expr:
+    value = pl.col(name).cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite()).then(value)
+
+
+def _paise(name: str) -> pl.Expr:
+    """Exact paise; 0 where blank, -1 (refused later) where it does not decode."""
+    paise = (_number(name) * 100).round().cast(pl.Int64, strict=False)
+    return pl.when(pl.col(name).is_null()).then(0).otherwise(paise.fill_null(-1))
+
+
+def _count(name: str) -> pl.Expr:
+    """A whole number, with or without decimals in the text; a blank is 0, but null for a token or a volume."""
+    whole = pl.col(name).cast(pl.Int64, strict=False).fill_null(_number(name).cast(pl.Int64, strict=False))
+    return whole if name in {"FinInstrmId", "TtlTradgVol"} else pl.when(pl.col(name).is_null()).then(0).otherwise(whole)
+
+
+def _undecoded() -> pl.Expr:
+    """Whether a number of the row is text."""
+    numbers = [*_COUNTS.values(), "TtlTrfVal"]
+    return pl.any_horizontal(*(pl.col(name).is_not_null() & _number(name).is_null() for name in numbers))
+
+
+def _day(name: str) -> pl.Expr:
+    return pl.col(name).str.to_date("%Y-%m-%d", strict=False)
+
+
+def _error(why: str, body: bytes) -> PayloadError:
+    return PayloadError(f"{why}; the file was not taken", provider="exchange", payload=body)
