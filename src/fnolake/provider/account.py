@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from fnolake.errors import (
-    AddressNotAllowed,
     AuthError,
+    ConfigError,
     FnolakeError,
     ProviderError,
+    ProviderFault,
     RateLimited,
     SignedInElsewhere,
     SignInLost,
@@ -35,6 +35,8 @@ T = TypeVar("T")
 TRIES = 5
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 20.0
+RENEWAL_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits between sign-ins that found nobody there; a refused one is never repeated."""
 WAR_S = 600.0
 """A sign-in lost twice within this time is another program's (design section 5)."""
 
@@ -82,6 +84,7 @@ class Account:
         self._sign_in = 0
         self._lost_at: float | None = None
         self._over: AuthError | None = None
+        self._renewals: list[RequestRecord] = []
 
     @property
     def per_minute(self) -> int:
@@ -103,11 +106,11 @@ class Account:
         Cancel:
             Safe at any await; nothing was written.
         """
-        started, clock = self._clock.now(), time.monotonic()
+        started, begun = self._clock.now(), self._clock.monotonic()
         done = await self._ask(lambda: self.provider.minutes(request))
         page = done.value
         record = self._record(
-            "minutes", f"{request.contract.symbol} {request.start:%Y-%m-%d}", started, clock, done,
+            "minutes", f"{request.contract.symbol} {request.start:%Y-%m-%d}", started, begun, done,
             outcome=None if page is None else "empty" if page.is_empty else "answered",
             wire_bytes=page.wire_bytes if page else 0, payload_hash=page.payload_hash if page else "",
         )
@@ -117,102 +120,163 @@ class Account:
         """Today's masters, one after the other, each with its record."""
         answers = []
         for name in self.provider.master_names():
-            started, clock = self._clock.now(), time.monotonic()
+            started, begun = self._clock.now(), self._clock.monotonic()
             done = await self._ask(lambda name=name: self.provider.master(name, day))  # type: ignore[misc]
             raw = done.value
             record = self._record(
-                f"master {name}", "", started, clock, done, outcome="answered" if raw else None,
+                f"master {name}", "", started, begun, done, outcome="answered" if raw else None,
                 wire_bytes=len(raw.body) if raw else 0, payload_hash=raw.payload_hash if raw else "",
             )
             answers.append((raw, record))
         return answers
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the provider has not answered for so long that asks fail at once (but for a probe a minute)."""
+        return self._breaker.is_broken
+
+    def drain_sign_ins(self) -> list[RequestRecord]:
+        """Records of the renewals since the last call."""
+        drained, self._renewals = self._renewals, []
+        return drained
 
     def release(self) -> None:
         """Note the budget for the next process."""
         self._budget.release()
 
     def _record(
-        self, route: str, detail: str, started: datetime, clock: float, done: _Done[T], *, outcome: str | None, wire_bytes: int, payload_hash: str
+        self, route: str, detail: str, started: datetime, begun: float, done: _Done[T], *, outcome: str | None, wire_bytes: int, payload_hash: str
     ) -> RequestRecord:
         error = done.error
         return RequestRecord(
             key=uuid.uuid4().hex, provider=self.provider.name, account=self.name, route=route, outcome=outcome or "failed",
-            started_at=started, elapsed_s=time.monotonic() - clock, tries=done.tries,
+            started_at=started, elapsed_s=self._clock.monotonic() - begun, tries=done.tries,
             error=type(error).__name__ if error else "", detail=str(error)[:300] if error else detail, wire_bytes=wire_bytes,
             payload_hash=payload_hash,
         )
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> _Done[T]:
-        """Until there is an answer, a final error, or no tries are left."""
-        error: ProviderError | None = None
-        for attempt in range(1, self._tries + 1):
+        """Until there is an answer, a final error, or no tries are left; a renewed sign-in costs no try."""
+        used = self._sign_in
+
+        async def send() -> T:
+            nonlocal used
             if self._over is not None:
-                return _Done(None, self._over, attempt - 1)
-            sign_in = self._sign_in
+                raise self._over
+            used = self._sign_in
+            return await call()
+
+        error: ProviderError | None = None
+        tries, most = 0, self._tries
+        while tries < most and self._over is None:
             try:
-                return _Done(await self._once(call), None, attempt)
+                probe = await self._breaker.enter()
+            except ProviderFault as closed:
+                return _Done(None, closed, tries)
+            tries += 1
+            try:
+                return _Done(await self._once(send, probe=probe), None, tries)
             except SignInLost as lost:
-                error = await self._renew(sign_in, lost)
+                error = await self._renew(used, lost)
+                most += 1
             except AuthError as refused:
                 self._over = error = refused
             except ProviderError as failed:
                 error = failed
                 if isinstance(failed, SpanTimeout) or not failed.is_transient:
-                    return _Done(None, failed, attempt)
-                if attempt < self._tries:
-                    await self._back_off(failed, attempt)
-        return _Done(None, self._over or error, self._tries)
+                    break
+                if tries < most:
+                    await self._back_off(failed, tries)
+        return _Done(None, self._over if error is None or isinstance(error, AuthError) else error, tries)
 
-    async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _once(self, send: Callable[[], Awaitable[T]], *, probe: bool) -> T:
         """One request on the wire, its news told to breaker and budget."""
-        probe = await self._breaker.enter()
-        well = True
+        well: bool | None = None
         try:
             async with self._budget.slot():
-                answer = await call()
+                answer = await send()
+            well = True
         except RateLimited as error:
+            well = True
             self._budget.reject(error.retry_after_s)
             raise
-        except ProviderError as error:
-            well = isinstance(error, SpanTimeout) or not error.is_transient
+        except SpanTimeout:
             raise
+        except ProviderError as error:
+            well = not error.is_transient
+            raise
+        except ConfigError as error:
+            raise AuthError(str(error), provider=self.provider.name) from error
+        except Exception as error:
+            raise self._broke(error) from error
         finally:
             self._breaker.left(well=well, probe=probe)
         self._budget.succeed()
         return answer
 
-    async def _back_off(self, error: ProviderError, attempt: int) -> None:
+    def _broke(self, error: Exception) -> ProviderError:
+        """What a third party's adapter may not let out, as an error of the tree."""
+        return ProviderError(
+            f"the {self.provider.name} adapter failed with {type(error).__name__}; please report it", provider=self.provider.name
+        )
+
+    async def _back_off(self, error: ProviderError, tries: int) -> None:
         if isinstance(error, RateLimited):
             return
-        await self._clock.sleep(self._rng.uniform(0.0, min(BACKOFF_S * 2.0**attempt, BACKOFF_MAX_S)))
+        await self._clock.sleep(self._rng.uniform(0.0, min(BACKOFF_S * 2.0**tries, BACKOFF_MAX_S)))
 
-    async def _renew(self, sign_in: int, lost: SignInLost) -> ProviderError:
+    async def _renew(self, used: int, lost: SignInLost) -> ProviderError:
         """One renewal for all workers; a second loss within ten minutes is another program's sign-in."""
         async with self._renewing:
-            if self._over is not None or self._sign_in != sign_in:
+            if self._over is not None or self._sign_in != used:
                 return self._over or lost
             now = self._clock.monotonic()
-            if self._lost_at is not None and now - self._lost_at < WAR_S:
-                self._over = SignedInElsewhere(
-                    f"{self.name}: signed in by another program twice in ten minutes; it keeps the sign-in, this sync stops. "
-                    f"End that program, or share its sign-in: fnolake login {self.name} --token-from FILE",
-                    provider=self.provider.name,
-                )
-                return self._over
-            self._lost_at = now
             if self.provider.adopted:
                 self._over = SignInLost(
                     f"{self.name}: the sign-in that was adopted has ended; fnolake login {self.name} --token-from … again",
                     provider=self.provider.name,
                 )
-                return self._over
-            try:
-                await self.provider.renew()
-            except (AuthError, AddressNotAllowed) as refused:
-                self._over = refused
-            except FnolakeError as failed:
-                self._over = SignInLost(f"{self.name}: signed out, and signing in again failed: {failed}", provider=self.provider.name)
+            elif self._lost_at is not None and now - self._lost_at < WAR_S:
+                self._over = SignedInElsewhere(
+                    f"{self.name}: signed in by another program twice in ten minutes; it keeps the sign-in, this sync stops. "
+                    f"End that program, or share its sign-in: fnolake login {self.name} --token-from FILE",
+                    provider=self.provider.name,
+                )
             else:
-                self._sign_in += 1
+                self._lost_at = now
+                self._over = await self._sign_in_again()
+                self._sign_in += self._over is None
         return self._over or lost
 
+    async def _sign_in_again(self) -> AuthError | None:
+        """Renew, however often it takes until the provider answers; its error, or None when it worked. Recorded."""
+        started, begun = self._clock.now(), self._clock.monotonic()
+        error: FnolakeError | None = None
+        tries = 0
+        for pause_s in (*RENEWAL_PAUSES_S, None):
+            tries += 1
+            error = await self._renew_once()
+            if error is None or not error.is_transient:
+                break
+            if pause_s is not None:
+                await self._clock.sleep(pause_s)
+        refused = error if error is None or isinstance(error, AuthError) else SignInLost(
+            f"{self.name}: signed out, and signing in again failed: {error}", provider=self.provider.name
+        )
+        done: _Done[None] = _Done(None, refused, tries)
+        self._renewals.append(self._record(
+            "sign-in", "", started, begun, done, outcome=None if refused else "answered", wire_bytes=0, payload_hash=""))
+        return refused
+
+    async def _renew_once(self) -> FnolakeError | None:
+        try:
+            async with self._budget.slot():
+                await self.provider.renew()
+        except RateLimited as error:
+            self._budget.reject(error.retry_after_s)
+            return error
+        except FnolakeError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 — see _broke
+            return self._broke(error)
+        return None

@@ -11,25 +11,33 @@ OPENS_AFTER = 12
 """Faults in a row."""
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before each probe; when the last has failed, requests fail at once."""
+REST_S = 60.0
+"""After the last probe: how long until one more request may try."""
 
 
 class Breaker:
     """
-    Closed: everything passes. Open: everybody waits for one probe. Broken: everything fails.
+    Closed: everything passes. Open: everybody waits for one probe. Broken: everything fails, but for a probe a minute.
 
-    Invariant: while open at most one request is in flight.
+    Invariant: once open, no request starts while a probe is in flight.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._faults = 0
         self._probes = 0
+        self._probed_at = 0.0
         self._probing = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
         """Whether requests wait for a probe."""
         return self._faults >= OPENS_AFTER
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the probes are used up, so that requests fail at once."""
+        return self.is_open and self._probes >= len(PAUSES_S)
 
     async def enter(self) -> bool:
         """
@@ -58,16 +66,18 @@ class Breaker:
         return False
 
     async def _pause(self) -> None:
-        if self._probes >= len(PAUSES_S):
+        if not self.is_broken:
+            await self._clock.sleep(PAUSES_S[self._probes])
+        elif self._clock.monotonic() - self._probed_at < REST_S:
             raise ProviderFault("the provider has not answered for a while; run the command again later")
-        await self._clock.sleep(PAUSES_S[self._probes])
 
-    def left(self, *, well: bool, probe: bool) -> None:
-        """How a request that entered has ended."""
+    def left(self, *, well: bool | None, probe: bool) -> None:
+        """How a request that entered has ended; None where that says nothing about the provider's health."""
         if well:
             self._faults = self._probes = 0
-        else:
+        elif well is not None:
             self._probes += probe
             self._faults += 1
         if probe:
+            self._probed_at = self._clock.monotonic()
             self._probing.release()
