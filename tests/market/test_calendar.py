@@ -1,4 +1,6 @@
 import csv
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -108,7 +110,7 @@ def test_the_user_adds_and_corrects_facts(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
         '[[special]]\ndate = 2026-11-08\nname = "Muhurat"\nwindows = ["continuous 18:15-19:15"]\nsource = "NSE/FAOP/99999"\n'
-        '[[holidays]]\nyear = 2027\ndates = ["01-26"]\nsource = "NSE list of December 2026"\n'
+        '[[holidays]]\nyear = 2027\ncomplete = true\ndates = ["01-26"]\nsource = "NSE list of December 2026"\n'
     )
     mine = Calendar.bundled(file)
     muhurat = mine.session("NSE", "FO", date(2026, 11, 8))
@@ -121,7 +123,18 @@ def test_the_user_adds_and_corrects_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "says"), [
     ('[[special]]\ndate = 2026-11-08\nwindows = ["continuous 18:15"]\nsource = "x"\n', "number 1.*18:15"),
     ('[[special]]\nwindows = []\nsource = "x"\n', "'date' is missing"), ("[[special]]\ndate = 2026-11-08\n", "source is needed"),
-    ('[[extra]]\nsource = "x"\n', "not known"), ("[special", "not a TOML"),
+    ('[[extra]]\nsource = "x"\n', "not known"), ("[special", "not a TOML"), ("special = 3\n", "double brackets"), ("special = [3]\n", "keys below it"),
+    ('[[special]]\ndate = 2026-11-08\nwindow = ["continuous 18:15-19:15"]\nsource = "x"\n', "'window' is not known"),
+    ('[[special]]\ndate = 2026-11-08\nwindows = "continuous 18:15-19:15"\nsource = "x"\n', "windows is a list"),
+    ('[[special]]\ndate = 2026-11-08\nwindows = ["auction 18:15-19:15"]\nsource = "x"\n', "need a continuous one"),
+    ('[[special]]\ndate = 2026-11-08\nwindows = ["continuous 18:75-19:15"]\nsource = "x"\n', "no time of day"),
+    ('[[special]]\ndate = 2026-11-08\nwindows = ["continuous 19:15-18:15"]\nsource = "x"\n', "in order"),
+    ('[[special]]\ndate = "2026-11-08"\nsource = "x"\n', "is no date"), ('[[special]]\ndate = 2026-11-08\nvenues = "NSE"\nsource = "x"\n', "venues is a list"),
+    ('[[special]]\ndate = 2026-11-08\nmask = "false"\nsource = "x"\n', "mask is true or false"), ("[[special]]\ndate = 2026-11-08\nsource = 7\n", "source is needed"),
+    ('[[holidays]]\nyear = 2027\ndates = ["26-01"]\nsource = "x"\n', "number 1"), ('[[holidays]]\nyear = 2027\ndates = "01-26"\nsource = "x"\n', "dates is a list"),
+    ('[[hours]]\nfrom = 2027-01-01\nsegment = "XX"\nwindows = []\nsource = "x"\n', "segment is one of"),
+    ('[[hours]]\nfrom = 2027-01-01\nsegment = "FO"\nwindows = []\nsource = "x"\n', "need a continuous one"),
+    ('[[late_open]]\ndate = 2027-01-01\nunderlying = "TCS"\nstart = "ten"\nsource = "x"\n', "number 1"),
 ])
 def test_a_bad_addition_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "mine.toml"
@@ -129,6 +142,48 @@ def test_a_bad_addition_is_one_clear_line(tmp_path: Path, text: str, says: str) 
     with pytest.raises(ConfigError, match=says) as caught:
         Calendar.bundled(file)
     assert "\n" not in str(caught.value)
+
+
+def test_an_additions_file_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="create it"):
+        Calendar.bundled(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes("# Diwali é".encode("latin-1"))
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        Calendar.bundled(tmp_path / "latin.toml")
+
+
+def test_one_more_closure_does_not_make_a_year_known(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[holidays]]\nyear = 2027\ndates = ["02-01"]\nsource = "NSE notice"\n')
+    mine = Calendar.bundled(file)
+    assert mine.status(date(2027, 2, 1)) == "closed"
+    assert mine.status(date(2027, 2, 2)) == "unknown"
+
+
+def test_a_session_of_one_venue_leaves_the_other_closed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[special]]\ndate = 2026-11-21\nname = "drill"\nvenues = ["NSE"]\nwindows = ["continuous 09:15-10:00"]\nsource = "NSE notice"\n')
+    mine = Calendar.bundled(file)
+    day = date(2026, 11, 21)
+    assert mine.status(day) == "open"
+    assert mine.session("BSE", "FO", day) is None
+    assert mine.last_finished(datetime(2026, 11, 21, 4, 45, tzinfo=UTC)) == day
+
+
+def test_a_user_may_confirm_hours(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[[hours]]\nfrom = 2026-12-07\nsegment = "FO"\nwindows = ["preopen 09:00-09:15", "continuous 09:15-15:45"]\n'
+        'expiring_index_end = "15:30"\nsource = "NSE/FAOP/99998"\n'
+    )
+    session = Calendar.bundled(file).session("NSE", "FO", date(2026, 12, 8))
+    assert session is not None
+    assert (session.confirmed, session.source, session.minutes) == (True, "NSE/FAOP/99998", 390)
+
+
+def test_importing_the_calendar_loads_no_heavy_library() -> None:
+    code = "import sys, fnolake.market.calendar, fnolake.market.expiry; print(sorted({'polars', 'numpy', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 @pytest.mark.skipif(not HOLIDAY_FILE.exists(), reason="the private reference files are not on this machine")

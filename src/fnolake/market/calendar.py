@@ -14,7 +14,7 @@ from typing import Literal
 
 from fnolake.errors import UnknownSession
 from fnolake.market.facts import Facts, Hours, Special, bundled
-from fnolake.model.instrument import Contract
+from fnolake.model.instrument import VENUES, Contract
 from fnolake.model.session import Session, Window, ist_date, utc_from_us
 
 SETTLE_AFTER = timedelta(minutes=15)
@@ -47,13 +47,9 @@ class Calendar:
         return cls(bundled(additions))
 
     def status(self, day: date) -> DayStatus:
-        """Whether a date trades (NSE and BSE share their dates)."""
-        special = self._facts.special.get(("NSE", day)) or self._facts.special.get(("BSE", day))
-        if special is not None:
-            return "open" if special.windows is not None else "unknown"
-        if day in self._facts.holidays or day.weekday() >= 5:
-            return "closed"
-        return "open" if day.year in self._facts.complete_years else "unknown"
+        """Whether a date trades at either venue (they share their dates but for what the additions say)."""
+        said = {self._status_at(venue, day) for venue in VENUES}
+        return "open" if "open" in said else "unknown" if "unknown" in said else "closed"
 
     def session(self, venue: str, segment: str, day: date, *, closing_auction: bool = False) -> Session | None:
         """
@@ -114,17 +110,26 @@ class Calendar:
         """The instant (UTC) from which an open date is wanted."""
         ends = [
             session.end_us
-            for venue in ("NSE", "BSE") for segment, auction in (("CM", True), ("CM", False), ("FO", False))
+            for venue in VENUES if self._status_at(venue, day) == "open"
+            for segment, auction in (("CM", True), ("CM", False), ("FO", False))
             if (session := self.session(venue, segment, day, closing_auction=auction)) is not None
         ]
         return utc_from_us(max(ends)) + SETTLE_AFTER
 
+    def _status_at(self, venue: str, day: date) -> DayStatus:
+        special = self._facts.special.get((venue, day))
+        if special is not None:
+            return "open" if special.windows is not None else "unknown"
+        if day in self._facts.holidays or day.weekday() >= 5:
+            return "closed"
+        return "open" if day.year in self._facts.complete_years else "unknown"
+
     def _find(self, venue: str, segment: str, day: date, auction: bool) -> Session | None:  # noqa: FBT001 - a cache key
         special = self._facts.special.get((venue, day))
         if special is None:
-            if self.status(day) == "closed":
+            if self._status_at(venue, day) == "closed":
                 return None
-            if self.status(day) == "unknown":
+            if self._status_at(venue, day) == "unknown":
                 raise UnknownSession(f"{day}: not known whether {venue} trades; add it to the [calendar] additions file")
         elif special.windows is None:
             raise UnknownSession(f"{day}: {special.name} trades, but its hours are not known; add them to the [calendar] additions file")
@@ -154,7 +159,8 @@ class Calendar:
         late = self._facts.late_open.get((contract.underlying, day))
         if late is not None:
             session = _clip(session, start=late)
-        if expires and not session.special:
+        special = self._facts.special.get((contract.venue, day))
+        if expires and (special is None or not special.windows):
             end = self._regular(contract.venue, segment, day, auction=auction).expiring_index_end
             session = session if end is None else _clip(session, end=end)
         return session

@@ -19,6 +19,13 @@ from fnolake.model.instrument import SEGMENTS, VENUES
 from fnolake.model.session import Window
 
 PHASES = ("preopen", "continuous", "auction")
+_KEYS = {
+    "hours": {"from", "venues", "segment", "closing_auction", "windows", "confirmed", "expiring_index_end", "source"},
+    "special": {"date", "venues", "name", "windows", "hours_unknown", "mask", "source"},
+    "holidays": {"year", "dates", "complete", "source"},
+    "late_open": {"date", "underlying", "start", "source"},
+}
+_FLAGS = {"closing_auction", "confirmed", "hours_unknown", "mask", "complete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def bundled(additions: Path | None = None) -> Facts:
             table = tomllib.loads(additions.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"{additions}: {error.strerror}; create it or remove [calendar] additions") from error
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{additions}: not a TOML file: {error}") from error
         _take(facts, table, str(additions))
     return facts
@@ -89,15 +96,24 @@ def _take(facts: Facts, table: dict[str, Any], name: str) -> None:
             raise ConfigError(f"{name}: write [[{key}]] with double brackets")
         for number, row in enumerate(rows, start=1):
             try:
-                _sourced(row)
+                _check_keys(key, row)
                 takers[key](facts, row)
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
+            except (KeyError, ValueError, TypeError) as error:
                 why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
                 raise ConfigError(f"{name}: [[{key}]] number {number}: {why}") from error
 
 
-def _sourced(row: dict[str, Any]) -> None:
-    if not str(row.get("source", "")).strip():
+def _check_keys(table: str, row: object) -> None:
+    """A misspelt key must not become a silent default: only known keys, a source, and true booleans."""
+    if not isinstance(row, dict):
+        raise TypeError(f"write [[{table}]] and its keys below it")
+    unknown = sorted(set(row) - _KEYS[table])
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not known; use {', '.join(sorted(_KEYS[table]))}")
+    for key in _FLAGS & set(row):
+        if not isinstance(row[key], bool):
+            raise TypeError(f"{key} is true or false, without quotes")
+    if not isinstance(row.get("source"), str) or not row["source"].strip():
         raise ValueError("a source is needed")
 
 
@@ -110,8 +126,10 @@ def minute_of_day(text: str) -> int:
     return value
 
 
-def _windows(rows: list[str]) -> tuple[Window, ...]:
-    found = []
+def _windows(rows: object) -> tuple[Window, ...]:
+    if not isinstance(rows, list) or not all(isinstance(text, str) for text in rows):
+        raise TypeError('windows is a list, for example ["continuous 18:15-19:15"]')
+    found: list[Window] = []
     for text in rows:
         phase, _, span = text.partition(" ")
         start, _, end = span.partition("-")
@@ -120,14 +138,16 @@ def _windows(rows: list[str]) -> tuple[Window, ...]:
         found.append(Window(phase, minute_of_day(start), minute_of_day(end)))
         if found[-1].start >= found[-1].end or (len(found) > 1 and found[-2].end > found[-1].start):
             raise ValueError(f"{text!r}: windows must be in order and not overlap")
+    if not any(window.phase == "continuous" for window in found):
+        raise ValueError("windows need a continuous one")
     return tuple(found)
 
 
 def _venues(row: dict[str, Any]) -> tuple[str, ...]:
-    venues = tuple(row.get("venues", VENUES))
-    if not set(venues) <= set(VENUES):
-        raise ValueError(f"venues are {', '.join(VENUES)}")
-    return venues
+    venues = row.get("venues", list(VENUES))
+    if not isinstance(venues, list) or not venues or not all(venue in VENUES for venue in venues):
+        raise ValueError(f"venues is a list of {', '.join(VENUES)}")
+    return tuple(venues)
 
 
 def _day(value: object) -> date:
@@ -148,20 +168,22 @@ def _take_hours(facts: Facts, row: dict[str, Any]) -> None:
 
 def _take_special(facts: Facts, row: dict[str, Any]) -> None:
     day, venues = _day(row["date"]), _venues(row)
-    windows = None if row.get("hours_unknown", False) else _windows(row.get("windows", []))
+    windows = None if row.get("hours_unknown", False) else _windows(row["windows"]) if "windows" in row else ()
     for venue in venues:
         facts.special[venue, day] = Special(day, venues, row.get("name", "special"), windows, row["source"], bool(row.get("mask", True)))
     facts.holidays.pop(day, None)
 
 
 def _take_holidays(facts: Facts, row: dict[str, Any]) -> None:
-    year = int(row["year"])
-    for text in row["dates"]:
+    year, days = row["year"], row["dates"]
+    if not isinstance(days, list):
+        raise TypeError('dates is a list, for example ["01-26"]')
+    for text in days:
         day = date.fromisoformat(f"{year}-{text}")
         facts.holidays[day] = row["source"]
         for venue in VENUES:
             facts.special.pop((venue, day), None)
-    if row.get("complete", True):
+    if row.get("complete", False):
         facts.complete_years.add(year)
 
 
