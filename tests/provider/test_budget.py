@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fnolake.errors import DiskFull
 from fnolake.provider.budget import Budget
 from tests.provider.fakes import Drawer, FakeClock
 
@@ -112,3 +113,108 @@ async def test_a_torn_note_is_taken_as_all_used() -> None:
     drawer.save("budget-a", b"{")
     arrivals = await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 0.9)
     assert arrivals == []
+
+
+class SteppedClock(FakeClock):
+    """A machine whose wall clock is corrected while its monotonic clock goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0.0
+
+    def wall(self) -> float:
+        return self.at + self.step
+
+
+@pytest.mark.parametrize("step", [-3600.0, -30.0, 30.0, 86_400.0])
+async def test_a_corrected_wall_clock_opens_no_window(step: float) -> None:
+    clock = SteppedClock()
+    budget = Budget(OFFICIAL, clock, Drawer(), "a")
+    arrivals = await work(budget, clock, 30)
+    clock.step = step
+    arrivals += await work(budget, clock, 60, seed=2)
+    assert most_in(arrivals, 60.0) <= 200
+
+
+@pytest.mark.parametrize("step", [-3600.0, -30.0])
+async def test_a_wall_clock_set_back_between_two_runs_opens_no_window(step: float) -> None:
+    clock, drawer = SteppedClock(), Drawer()
+    arrivals = await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 30)
+    clock.step = step
+    arrivals += await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 60, seed=2)
+    assert most_in(arrivals, 60.0) <= 200
+
+
+class Kept(Drawer):
+    """Keeps every note, to restart from any of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saves = 0
+
+    def save(self, key: str, value: bytes) -> None:
+        self.saves += 1
+        super().save(key, value)
+
+
+async def test_notes_are_rare() -> None:
+    clock, drawer = FakeClock(), Kept()
+    arrivals = await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 300)
+    assert drawer.saves <= 300
+    assert drawer.saves < len(arrivals)
+
+
+async def test_after_a_kill_little_of_the_allowance_is_lost() -> None:
+    clock, drawer = FakeClock(), Drawer()
+    arrivals = await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 300)
+    arrivals += await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 300, seed=2)
+    assert len(arrivals) >= 0.95 * 2000
+    assert most_in(arrivals, 60.0) <= 200
+
+
+async def test_a_note_that_cannot_be_written_grants_nothing_and_breaks_nothing() -> None:
+    class Full(Drawer):
+        def save(self, key: str, value: bytes) -> None:
+            raise DiskFull("no room")
+
+    budget = Budget(((1, 1.0),), FakeClock(), Full(), "a")
+    with pytest.raises(DiskFull):
+        async with budget.slot():
+            raise AssertionError
+    assert budget.snapshot().used == 0
+
+
+async def test_a_cancelled_wait_counts_nothing_and_lets_the_next_pass() -> None:
+    clock = FakeClock()
+    budget = Budget(((1, 10.0),), clock, None, "a")
+
+    async def one() -> None:
+        async with budget.slot():
+            pass
+
+    await one()
+    first, second = asyncio.ensure_future(one()), asyncio.ensure_future(one())
+    await asyncio.sleep(0)
+    first.cancel()
+    await clock.run(second)
+    assert first.cancelled()
+    assert clock.at < 1_000_000 + 10.1
+
+
+async def test_advice_to_wait_is_followed_within_reason() -> None:
+    clock = FakeClock()
+    budget = Budget(OFFICIAL, clock, None, "a")
+    budget.reject(1e9)
+
+    async def one() -> None:
+        async with budget.slot():
+            pass
+
+    await clock.run(asyncio.ensure_future(one()))
+    assert clock.at == pytest.approx(1_000_300)
+
+
+@pytest.mark.parametrize("reserve", [-0.1, 1.0, 2.0])
+def test_a_reserve_is_a_share(reserve: float) -> None:
+    with pytest.raises(ValueError, match="reserve"):
+        Budget(OFFICIAL, FakeClock(), None, "a", reserve=reserve)

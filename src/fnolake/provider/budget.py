@@ -25,8 +25,12 @@ WIDEN_STEP = 0.05
 QUIET_S = 60.0
 """Allowance won back: one step after each quiet minute."""
 FLOOR = 0.1
+MOST_PAUSE_S = 300.0
+"""Longest wait that a provider's advice is followed for."""
 LEASE_S = 1.0
 """How far ahead grants are noted on disk: after a crash this much allowance may be lost, never exceeded."""
+FLIGHT_S = 2.0
+"""After a crash: how much later than granted a request may have reached the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Budget:
 
     Args:
         windows: (requests, seconds); all hold at once.
-        clock: ``wall`` for what outlives a process, ``sleep`` to wait.
+        clock: ``monotonic`` inside the process, ``wall`` for what outlives it, ``sleep`` to wait.
         state: Where grants are kept for the next process; None keeps none.
         key: Name in ``state``.
         reserve: Share of every window that is never used.
@@ -72,7 +76,7 @@ class Budget:
         self._landed = asyncio.Event()
         self._leased = 0.0
         self._not_before = 0.0
-        self._last_change = clock.wall()
+        self._last_change = clock.monotonic()
         self._restore()
 
     @property
@@ -84,7 +88,7 @@ class Budget:
     def snapshot(self) -> BudgetState:
         """What a display shows."""
         count, seconds = max(self._windows, key=lambda window: window[1])
-        since = self._clock.wall() - seconds
+        since = self._clock.monotonic() - seconds
         return BudgetState(self._flying + sum(at > since for at in self._ended), self._allowed(count), self._share)
 
     @contextlib.asynccontextmanager
@@ -100,7 +104,7 @@ class Budget:
             yield
         finally:
             self._flying -= 1
-            self._ended.append(self._clock.wall())
+            self._ended.append(self._clock.monotonic())
             self._landed.set()
 
     async def _acquire(self) -> None:
@@ -111,23 +115,23 @@ class Budget:
                     await self._landed.wait()
                 else:
                     await self._clock.sleep(wait)
-            self._flying += 1
-            now = self._clock.wall()
+            now = self._clock.monotonic()
             if now >= self._leased:
                 self._lease(now)
+            self._flying += 1
 
     def reject(self, retry_after_s: float = 1.0) -> None:
         """The provider says it was too much: narrow, and hold everything for ``retry_after_s``."""
-        now = self._clock.wall()
+        now = self._clock.monotonic()
         if now - self._last_change >= 1.0 or self._share == 1.0:
             self._share = max(self._share * NARROW, FLOOR)
             self._last_change = now
-        self._not_before = max(self._not_before, now + retry_after_s)
+        self._not_before = max(self._not_before, now + min(max(retry_after_s, 0.0), MOST_PAUSE_S))
         self._lease(now)
 
     def succeed(self) -> None:
         """An answer came: after a quiet minute a step is won back."""
-        now = self._clock.wall()
+        now = self._clock.monotonic()
         if self._share < 1.0 and now - self._last_change >= QUIET_S:
             self._share = min(self._share + WIDEN_STEP, 1.0)
             self._last_change = now
@@ -137,7 +141,7 @@ class Budget:
 
     def _wait_s(self) -> float | None:
         """Seconds until one more is within every window: 0 is now, None is when a request in flight has ended."""
-        now = self._clock.wall()
+        now = self._clock.monotonic()
         horizon = now - self._longest - 1.0
         self._ended = [at for at in self._ended if at > horizon]
         wait = max(self._not_before - now, 0.0)
@@ -161,30 +165,35 @@ class Budget:
         self._note(0.0)
 
     def _note(self, leased_until: float) -> None:
-        if self._state is not None:
-            flying = [max(leased_until, self._clock.wall())] * self._flying
-            self._state.save(self._key, msgspec.json.encode(_Noted(self._ended + flying, leased_until, self._share)))
+        """Save in wall time, since monotonic seconds mean nothing to the next process."""
+        if self._state is None:
+            return
+        shift = self._clock.wall() - self._clock.monotonic()
+        flying = [max(leased_until, self._clock.monotonic())] * self._flying
+        noted = _Noted([at + shift for at in self._ended + flying], leased_until + shift if leased_until else 0.0, self._share)
+        self._state.save(self._key, msgspec.json.encode(noted))
 
     def _restore(self) -> None:
         """
         Take over from the process before.
 
-        What it granted under its last lease is not known: the most that the windows allowed is assumed, at the
-        lease's end.
+        What it granted under its last lease is not known: the most that the windows allowed is assumed, as late as it
+        can have reached the provider. What lies in the future (the wall clock was set back) counts as just now.
         """
         body = self._state.load(self._key) if self._state is not None else None
         if body is None:
             return
+        now, wall = self._clock.monotonic(), self._clock.wall()
         try:
             noted = msgspec.json.decode(body, type=_Noted)
         except msgspec.DecodeError:
             # A torn note says nothing: assume that everything was used just now.
-            noted = _Noted([], self._clock.wall())
-        now = self._clock.wall()
+            noted = _Noted([wall] * self._most_in(self._longest))
         self._share = min(max(noted.share, FLOOR), 1.0)
-        self._ended = [min(at, now) for at in noted.grants if at > now - self._longest - 1.0]
-        if noted.leased_until > now - self._longest - 1.0:
-            self._ended += [min(noted.leased_until, now)] * self._most_in(LEASE_S)
+        ends = list(noted.grants)
+        if noted.leased_until:
+            ends += [noted.leased_until + FLIGHT_S] * self._most_in(LEASE_S)
+        self._ended = [now - max(wall - at, 0.0) for at in ends if wall - at < self._longest + 1.0]
 
     def _most_in(self, span_s: float) -> int:
         """Most grants that fit in ``span_s`` under every window."""
