@@ -111,7 +111,8 @@ class _Connection:
         tape = Tape(self._state.world.minutes(listing, now.date()))
         one = _Subscription(listing, kind, now.date(), tape, {})
         self._subscribed[kind, contract] = one
-        identity = {"ts": listing.symbol, "pp": "2", "ls": str(listing.lot), "ti": broker_rows.rupees(listing.tick_paise)}
+        tick = broker_rows.rupees(listing.tick_paise)
+        identity = {"ts": listing.symbol, "pp": "2", "ls": str(listing.lot), "ti": tick}
         one.shown = self._snapshot(one, now.timestamp())
         await self._send({"t": f"{kind}k", "e": exchange, "tk": token, **identity, **one.shown})
         self._changed.set()

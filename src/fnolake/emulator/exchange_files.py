@@ -27,7 +27,10 @@ _BHAVCOPY = re.compile(
     r"(?:content/(?:fo|cm)|download/[Bb]hav[Cc]opy/(?:Derivative|Equity))/"
     r"(BhavCopy_(NSE|BSE)_(FO|CM)_0_0_0_(\d{8})_F_0000\.(?:csv|CSV))(\.zip)?"
 )
-_HTML = b"<!DOCTYPE html>\r\n<html><head><title>BSE Ltd</title></head><body>The page is not available.</body></html>\r\n"
+_HTML = (
+    b"<!DOCTYPE html>\r\n<html><head><title>BSE Ltd</title></head>"
+    b"<body>The page is not available.</body></html>\r\n"
+)
 
 
 class Files:
@@ -64,7 +67,9 @@ class Files:
 
     async def _bhavcopy(self, found: re.Match[str]) -> Answer:
         name, venue, segment, stamp, suffix = found.groups()
-        body = await self._once(name, lambda: self._render(venue, segment, stamp)) if self._is_out(segment, stamp) else b""
+        body = b""
+        if self._is_out(segment, stamp):
+            body = await self._once(name, lambda: self._render(venue, segment, stamp))
         if not body:
             missing = Answer(_HTML, content_type="text/html") if venue == "BSE" else Answer(b"", status=404)
             return Answer(missing.body, missing.status, "not_there", missing.content_type)
