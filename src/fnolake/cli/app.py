@@ -1,0 +1,80 @@
+"""
+The command line: one root command whose errors become one line and an exit code.
+
+Exit: 0 done, 1 unexpected, 2 usage or configuration, 3 done with gaps, 4 integrity finding, 5 provider refused, 130
+interrupted. Programming mistakes are not caught. Invariant: nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fnolake import __version__
+from fnolake.cli import capture, read, setup
+from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
+from fnolake.errors import FnolakeError
+
+INTERRUPTED = 130
+
+
+class Root(TyperGroup):
+    """The place where errors end."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401 - the base class says so
+        """
+        Run the command.
+
+        Raises:
+            Exit: With the error's exit code, after its one line on stderr.
+        """
+        try:
+            return super().invoke(ctx)
+        except FnolakeError as error:
+            if ctx.params.get("debug"):
+                raise
+            say(f"fnolake: {error}")
+            raise typer.Exit(error.exit_code) from error
+        except (KeyboardInterrupt, Interrupted) as error:
+            say("interrupted: what was committed stays; run the same command again to go on")
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"fnolake {__version__}")
+        raise typer.Exit
+
+
+def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
+    """
+    The command line over a lake.
+
+    Args:
+        opener: Called with the lake's path and ``write``; returns a context manager. Tests pass their own.
+    """
+    app = typer.Typer(
+        name="fnolake", cls=Root, invoke_without_command=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+        add_completion=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        help="Every minute of every NSE F&O underlying, future and option, on your own disk, proven complete.",
+        epilog="Data goes to stdout, progress to stderr. Exit: 0 done, 2 usage, 3 gaps left, 4 integrity, 5 refused, 130 interrupted.",
+    )
+
+    @app.callback()
+    def root(
+        context: typer.Context,
+        lake: Annotated[Path, typer.Option("--lake", envvar="FNOLAKE_LAKE", metavar="PATH", help="The lake's folder.")] = Path("~/fnolake"),
+        debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+        version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    ) -> None:
+        del debug, version
+        context.obj = Desk(lake.expanduser().absolute(), opener)
+        if context.invoked_subcommand is None:
+            read.status(context)
+
+    for part in (setup, read, capture):
+        part.register(app)
+    return app

@@ -1,0 +1,126 @@
+"""Commands that fill and keep the lake: plan, sync, upkeep; and the emulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fnolake.cli.desk import Desk, Interrupted, desk_of, on_terminal, run_stoppable, say
+from fnolake.cli.options import (
+    BackfillOption,
+    FormatOption,
+    FromOption,
+    KindsOption,
+    MinutesOption,
+    SessionOption,
+    ToOption,
+    UnderlyingsOption,
+    selection_of,
+    span_of,
+)
+from fnolake.cli.output import Format, render, render_value
+
+if TYPE_CHECKING:
+    from fnolake.model.selection import Selection
+    from fnolake.sync.evening import SyncReport
+
+GAPS_LEFT = 3
+REFUSED = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Give the root command these commands."""
+    app.command()(plan)
+    app.command()(sync)
+    app.command()(upkeep)
+    app.command(
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False,
+    )(emulator)
+
+
+def plan(
+    context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None, backfill: BackfillOption = False, form: FormatOption = None,
+) -> None:
+    """
+    Show what sync would do (lake.plan).
+
+    Nothing is fetched. The formats csv, json and ndjson list the requests in their order.
+    """
+    selection = selection_of(span_of(session, start, end), underlying, kind, backfill=backfill)
+    _show_plan(desk_of(context), selection, form)
+
+
+def _show_plan(desk: Desk, selection: Selection, form: Format | None) -> None:
+    with desk.open() as lake:
+        made = lake.plan(selection)
+    if form is None or form is Format.TABLE:
+        for line in made.lines:
+            typer.echo(line)
+    else:
+        render(made.rows, form)
+
+
+def sync(
+    context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None, max_minutes: MinutesOption = None, backfill: BackfillOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a backfill.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, fetch nothing.")] = False,
+    form: FormatOption = None,
+) -> None:
+    """
+    Fetch, check and keep what is missing (lake.async_sync).
+
+    By default of the last finished session. Exit 3 if gaps remain, 5 if the provider shut us out.
+    """
+    desk = desk_of(context)
+    selection = selection_of(span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill)
+    if dry_run or (backfill and not yes and on_terminal()):
+        _show_plan(desk, selection, form if dry_run else None)
+        if dry_run or not typer.confirm("Go on?", default=True, err=True):
+            return
+    report, pressed = _synced(desk, selection)
+    told = [line for line in report.lines if line not in report.notices or line == report.stopped]
+    render_value(report, form, dict.fromkeys(told))
+    code = exit_code(report, pressed=pressed)
+    if code:
+        raise typer.Exit(code)
+
+
+def _synced(desk: Desk, selection: Selection) -> tuple[SyncReport, bool]:
+    from fnolake.cli.progress import progress
+
+    def on_stop() -> None:
+        say("committing what is verified… (Ctrl-C again stops at once; nothing committed is lost)")
+
+    with desk.open(write=True) as lake, progress(max((one.allowance for one in lake.accounts()), default=0)) as shown:
+        return run_stoppable(lambda stop: lake.async_sync(selection, shown, stop), on_stop)
+
+
+def exit_code(report: SyncReport, *, pressed: bool) -> int:
+    """130 after Ctrl-C, 5 when the provider shut us out, 3 with gaps, else 0."""
+    if pressed:
+        raise Interrupted
+    if report.stopped:
+        return REFUSED
+    return GAPS_LEFT if report.gaps else 0
+
+
+def upkeep(
+    context: typer.Context,
+    rebuild_ledger: Annotated[bool, typer.Option("--rebuild-ledger", help="Restore a lost ledger from what is published.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Read every file again and compare its hash.")] = False,
+) -> None:
+    """Publish, clean and check the lake's files (lake.upkeep)."""
+    with desk_of(context).open(write=True) as lake:
+        lines: list[Any] = lake.upkeep(check=check, rebuild_ledger=rebuild_ledger)
+    for line in lines or ["Nothing to do."]:
+        typer.echo(line)
+
+
+def emulator(context: typer.Context) -> None:
+    """Serve emulated brokers and exchange (--help for options)."""
+    from fnolake.emulator.__main__ import main
+
+    raise typer.Exit(main(list(context.args)))

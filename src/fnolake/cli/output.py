@@ -1,0 +1,175 @@
+"""
+Rows to stdout as a table, CSV, JSON or one JSON object a line. Knows nothing of lakes.
+
+Invariant: the machine formats hold every row and no colour; instants are ISO 8601 with their offset, dates ISO, and
+missing values are empty (CSV) or null (JSON).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fnolake.cli.desk import on_terminal
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+CHUNK_ROWS = 100_000
+TABLE_ROWS = 40
+NARROWEST = 160
+"""Columns that a table may use when stdout is no terminal."""
+_INSTANT = "%Y-%m-%dT%H:%M:%S%:z"
+
+
+class Format(StrEnum):
+    """How rows leave; without a choice: table on a terminal, csv otherwise."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def chosen(given: Format | None) -> Format:
+    """The format that was asked for, else the one that suits where stdout goes."""
+    return given or (Format.TABLE if on_terminal() else Format.CSV)
+
+
+def render(frame: pl.DataFrame, given: Format | None, *, title: str = "", nothing: str = "No rows.") -> None:
+    """
+    Write a frame to stdout.
+
+    Args:
+        frame: Any frame; lists become text joined by spaces.
+        given: The format asked for, or None.
+        title: Above a table.
+        nothing: What a table says instead of no rows.
+    """
+    flat = flatten(frame)
+    match chosen(given):
+        case Format.TABLE:
+            _table(flat, title, nothing)
+        case Format.CSV:
+            _csv(flat)
+        case Format.JSON:
+            _json(flat)
+        case Format.NDJSON:
+            for part in flat.iter_slices(CHUNK_ROWS):
+                typer.echo(part.write_ndjson(), nl=False)
+
+
+def render_rows(rows: Sequence[Mapping[str, object]], given: Format | None, *, title: str = "", nothing: str = "No rows.") -> None:
+    """Write plain mappings as :func:`render` writes frames; the first row names the columns."""
+    import polars as pl
+
+    columns = list(rows[0]) if rows else []
+    render(pl.DataFrame([{name: _plain(row.get(name)) for name in columns} for row in rows], infer_schema_length=None), given, title=title, nothing=nothing)
+
+
+def render_value(value: object, given: Format | None, lines: Iterable[str]) -> None:
+    """One value: sentences for a person, unless a machine format was asked for."""
+    if given is None or given is Format.TABLE:
+        for line in lines:
+            typer.echo(line)
+        return
+    fields = _plain(value)
+    assert isinstance(fields, dict)
+    if given is Format.CSV:
+        render_rows([{"name": name, "value": one if isinstance(one, str) else json.dumps(one)} for name, one in fields.items()], given)
+    else:
+        typer.echo(json.dumps(fields, indent=2 if given is Format.JSON else None))
+
+
+def flatten(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with lists joined and instants written out, fit for every format."""
+    import polars as pl
+    import polars.selectors as cs
+
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(
+        *[pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists], cs.datetime().dt.to_string(_INSTANT),
+    )
+
+
+def in_rupees(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same frame with every column of paise as rupees, under its name without ``_paise``."""
+    import polars as pl
+
+    paise = [name for name in frame.columns if name.endswith("_paise")]
+    return frame.with_columns(pl.col(paise) / 100).rename({name: name.removesuffix("_paise") for name in paise})
+
+
+def _csv(frame: pl.DataFrame) -> None:
+    typer.echo(frame.head(0).write_csv(), nl=False)
+    for part in frame.iter_slices(CHUNK_ROWS):
+        typer.echo(part.write_csv(include_header=False), nl=False)
+
+
+def _json(frame: pl.DataFrame) -> None:
+    between = "[\n"
+    for part in frame.iter_slices(CHUNK_ROWS):
+        if part.height:
+            typer.echo(between + ",\n".join(part.write_ndjson().splitlines()), nl=False)
+            between = ",\n"
+    typer.echo("\n]" if between == ",\n" else "[]")
+
+
+def _table(frame: pl.DataFrame, title: str, nothing: str) -> None:
+    if frame.is_empty():
+        typer.echo(nothing)
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
+    for name, kind in frame.schema.items():
+        table.add_column(name, justify="right" if kind.is_numeric() else "left", no_wrap=True)
+    head = TABLE_ROWS if frame.height <= TABLE_ROWS else TABLE_ROWS // 2
+    for row in frame.head(head).iter_rows():
+        table.add_row(*map(cell, row))
+    if frame.height > TABLE_ROWS:
+        table.add_row(*["…"] * frame.width)
+        for row in frame.tail(TABLE_ROWS // 2).iter_rows():
+            table.add_row(*map(cell, row))
+    console().print(table)
+    if frame.height > TABLE_ROWS:
+        typer.echo(f"{frame.height:,} rows; --format csv writes them all")
+
+
+def cell(value: object) -> str:
+    """A value as a person reads it in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def console(*, err: bool = False) -> Console:
+    """A rich console on stdout (or stderr) that heeds NO_COLOR and does not guess at markup."""
+    from rich.console import Console
+
+    made = Console(stderr=err, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return made if made.is_terminal else Console(stderr=err, highlight=False, markup=False, emoji=False, width=NARROWEST)
+
+
+def _plain(value: object) -> object:
+    """Dataclasses, dates, paths and tuples as JSON knows them."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value) if isinstance(value, Path) else value

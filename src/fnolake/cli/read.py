@@ -1,0 +1,133 @@
+"""Commands that read: status, instruments, coverage, gaps, bars. Each parses, asks the lake once, and renders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fnolake.cli import view
+from fnolake.cli.desk import desk_of, on_terminal, run
+from fnolake.cli.options import (
+    ExpiryOption,
+    FormatOption,
+    FromOption,
+    KindOption,
+    KindsOption,
+    SessionOption,
+    ToOption,
+    UnderlyingsOption,
+    day_of,
+    expiry_of,
+    names_of,
+    span_of,
+)
+from fnolake.cli.output import Format, console, in_rupees, render, render_rows, render_value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+instruments = typer.Typer(help="Find contracts (lake.instruments).", invoke_without_command=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Give the root command these commands."""
+    app.command()(status)
+    app.add_typer(instruments, name="instruments")
+    app.command()(coverage)
+    app.command()(gaps)
+    app.command()(bars)
+
+
+def status(context: typer.Context, form: FormatOption = None) -> None:
+    """Show the lake at a glance and what to type next (lake.status)."""
+    desk = desk_of(context)
+    if not desk.lake.is_dir():
+        typer.echo(f"No lake at {desk.lake} yet.\n\nNext: fnolake init")
+        return
+    with desk.open() as lake:
+        seen = lake.status()
+    render_value(seen, form, view.status_lines(seen))
+
+
+@instruments.callback()
+def instruments_find(
+    context: typer.Context,
+    underlying: Annotated[str | None, typer.Option("--underlying", "-u", metavar="NAME")] = None,
+    kind: KindOption = None,
+    expiry: Annotated[str | None, typer.Option("--expiry", metavar="DATE", help="Only this expiry.")] = None,
+    on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As they stood on that session.")] = None,
+    form: FormatOption = None,
+) -> None:
+    """Find contracts (lake.instruments)."""
+    if context.invoked_subcommand:
+        return
+    with desk_of(context).open() as lake:
+        frame = lake.instruments(
+            underlying=underlying.strip().upper() if underlying else None, kind=kind.value if kind else None,
+            expiry=day_of(expiry, "--expiry"), on=day_of(on, "--on"),
+        )
+    render(in_rupees(frame), form, nothing="No such contract here: fnolake instruments sync takes today's masters")
+
+
+@instruments.command("sync")
+def instruments_sync(context: typer.Context, form: FormatOption = None) -> None:
+    """Take today's symbol masters and say what changed (lake.async_take_masters)."""
+    from fnolake.cli.progress import progress
+
+    with desk_of(context).open(write=True) as lake, progress() as shown:
+        rows = run(lake.async_take_masters(shown))
+    render_rows(rows, form, nothing="Today's masters are here already.")
+
+
+def coverage(
+    context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    underlying: UnderlyingsOption = None, form: FormatOption = None,
+) -> None:
+    """Show what is covered: a map on a terminal, rows elsewhere (lake.coverage)."""
+    first, last = span_of(session, start, end)
+    with desk_of(context).open() as lake:
+        frame = lake.coverage(start=first, end=last, underlying=names_of(underlying))
+    if form is Format.TABLE or (form is None and on_terminal()):
+        draw(frame)
+    else:
+        render(frame, form)
+
+
+def draw(frame: pl.DataFrame) -> None:
+    """The heat map, in colour where stdout shows it."""
+    from rich.text import Text
+
+    from fnolake.cli.heatmap import heat_map
+
+    if frame.is_empty():
+        typer.echo("Nothing is known yet: fnolake sync")
+        return
+    target = console()
+    for line in heat_map(frame, target.width):
+        target.print(Text.assemble(*line), no_wrap=True, overflow="ignore", crop=False)
+
+
+def gaps(
+    context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None, form: FormatOption = None,
+) -> None:
+    """List what is missing and why (lake.gaps)."""
+    first, last = span_of(session, start, end)
+    kinds = tuple(one.value for one in kind or ())
+    with desk_of(context).open() as lake:
+        frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
+    render(frame, form, nothing="No gaps.")
+
+
+def bars(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
+    kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
+    end: ToOption = None, form: FormatOption = None,
+) -> None:
+    """Read minute bars in rupees and IST (lake.bars)."""
+    first, last = span_of(session, start, end)
+    with desk_of(context).open() as lake:
+        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+    render(frame, form, title=symbol, nothing="No bars: fnolake gaps says why, fnolake sync fetches them")

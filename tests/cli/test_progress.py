@@ -1,0 +1,64 @@
+"""Progress away from a terminal is a line now and then; on one it is a bar. Notices are never lost."""
+
+from __future__ import annotations
+
+from fnolake.cli.progress import Count, Lines, Live, duration
+from fnolake.model import BatchCommitted, Notice, PageDone, SyncStarted
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def page(left: int) -> PageDone:
+    return PageDone("TCS-EQ", "demo", "answered", 2, 700, left)
+
+
+def test_lines_come_with_events_and_no_more_often_than_said() -> None:
+    watch, said = Watch(), []
+    with Lines(Count(now=watch, per_minute=200), said.append, every_s=5.0) as shown:
+        shown(SyncStarted(10, 200, 100))
+        for second in range(1, 13):
+            watch.at = float(second)
+            shown(page(100 - second))
+    assert said[0] == "200 contract-sessions of 10 contracts in 100 requests"
+    assert len(said) == 4
+    assert said[-1] == "24/200 contract-sessions, 8,400 bars, 1.0 of 3.3 requests/s, 88 s left"
+
+
+def test_a_notice_is_told_at_once_and_once() -> None:
+    said: list[str] = []
+    with Lines(Count(now=Watch()), said.append) as shown:
+        shown(Notice("warning", "NSE is paused"))
+        shown(Notice("warning", "NSE is paused"))
+        shown(Notice("info", "publishing 2026-11-20"))
+        shown(BatchCommitted(3, 900))
+    assert said == ["warning: NSE is paused", "publishing 2026-11-20"]
+
+
+def test_a_live_bar_takes_every_event() -> None:
+    count = Count(now=Watch())
+    with Live(count) as shown:
+        for event in (SyncStarted(1, 2, 2), page(1), Notice("warning", "slow"), BatchCommitted(1, 10), page(0)):
+            shown(event)
+    assert (count.decided, count.durable, count.left) == (4, 10, 0)
+
+
+def test_rate_forgets_what_is_long_ago() -> None:
+    watch = Watch()
+    count = Count(now=watch)
+    for at in (0, 1, 2, 100):
+        watch.at = float(at)
+        count.add(page(5))
+    assert count.per_second == 0.0
+    watch.at = 102.0
+    count.add(page(4))
+    assert count.per_second == 0.5
+
+
+def test_time_is_for_people() -> None:
+    assert [duration(s) for s in (42, 89, 420, 7200, 11_100)] == ["42 s", "89 s", "7 min", "2 h 00 min", "3 h 05 min"]

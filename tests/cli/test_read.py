@@ -1,0 +1,88 @@
+"""Reading commands ask the lake once and render rows as asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Terminal
+
+FRIDAY = date(2026, 11, 20)
+
+
+def test_the_bare_command_is_status_and_ends_with_what_to_type(terminal: Terminal) -> None:
+    done = terminal()
+    assert done.exit_code == 0
+    assert done.stdout == terminal("status").stdout
+    assert done.stdout.rstrip().endswith("Next: fnolake sync")
+    for words in ("1,234,567 bars", "signed in until 21 Nov 06:00 IST", "140 of 200 requests left", "1,201 listed", "91 % covered", "90 missing", "18.2 MB"):
+        assert words in done.stdout
+
+
+def test_status_is_one_object_for_machines(terminal: Terminal) -> None:
+    seen = json.loads(terminal("status", "--format", "json").stdout)
+    assert (seen["last_session"], seen["counts"]["gaps"], seen["accounts"][0]["name"]) == ("2026-11-20", 100, "demo")
+    rows = {row["name"]: row["value"] for row in csv.DictReader(io.StringIO(terminal("status", "--format", "csv").stdout))}
+    assert rows["bars"] == "1234567"
+
+
+def test_away_from_a_terminal_rows_are_csv(terminal: Terminal) -> None:
+    assert terminal("bars", "TCS").stdout.splitlines() == [
+        "ts,symbol,close,volume", "2026-11-20T09:15:00+05:30,TCS-EQ,3100.5,1200", "2026-11-20T09:16:00+05:30,TCS-EQ,3101.0,",
+    ]
+
+
+def test_the_other_formats_hold_the_same_rows(terminal: Terminal) -> None:
+    whole = json.loads(terminal("bars", "TCS", "--format", "json").stdout)
+    lines = [json.loads(line) for line in terminal("bars", "TCS", "--format", "ndjson").stdout.splitlines()]
+    assert whole == lines
+    assert whole[1] == {"ts": "2026-11-20T09:16:00+05:30", "symbol": "TCS-EQ", "close": 3101.0, "volume": None}
+    table = terminal("bars", "TCS", "--format", "table").stdout
+    assert "3,100.50" in table
+    assert "\x1b" not in table
+
+
+def test_no_rows_are_an_empty_list_a_header_or_a_word(terminal: Terminal) -> None:
+    assert json.loads(terminal("gaps", "--format", "json").stdout) == []
+    assert terminal("gaps", "--format", "ndjson").stdout == ""
+    assert terminal("gaps", "--format", "csv").stdout == "symbol,session\n"
+    assert terminal("gaps", "--format", "table").stdout == "No gaps.\n"
+
+
+def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
+    terminal("bars", "TCS", "--kind", "future", "--expiry", "near", "--from", "2026-11-20")
+    terminal("bars", "TCS", "--expiry", "2026-11-24", "--session", "2026-11-20")
+    terminal("coverage", "--to", "2026-11-20", "-u", "tcs", "-u", "NIFTY", "-u", "TCS")
+    terminal("gaps", "--kind", "spot", "--kind", "future")
+    terminal("instruments", "--underlying", "tcs", "--kind", "option", "--on", "2026-11-20")
+    assert terminal.lake.asked == [
+        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None})),
+        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY})),
+        ("coverage", {"start": None, "end": FRIDAY, "underlying": ("TCS", "NIFTY")}),
+        ("gaps", {"start": None, "end": None, "underlying": (), "kind": ("spot", "future")}),
+        ("instruments", {"underlying": "TCS", "kind": "option", "expiry": None, "on": FRIDAY}),
+    ]
+    assert not terminal.lake.written
+
+
+def test_instruments_show_rupees(terminal: Terminal) -> None:
+    assert terminal("instruments").stdout.splitlines() == ["symbol,strike,lot", "TCS23NOV26C312.5,312.5,1"]
+
+
+def test_instruments_sync_takes_the_masters_for_writing(terminal: Terminal) -> None:
+    done = terminal("instruments", "sync")
+    assert done.stdout == "exchange,rows,new\nNFO,3,1\n"
+    assert "taking NFO" in done.stderr
+    assert terminal.lake.asked == [("masters", None)]
+    assert terminal.lake.written
+
+
+def test_coverage_is_a_map_as_a_table_and_rows_otherwise(terminal: Terminal) -> None:
+    drawn = terminal("coverage", "--format", "table").stdout
+    assert "Fri 20 Nov" in drawn
+    assert [line.split() for line in drawn.splitlines() if line.startswith(("NIFTY", "TCS"))] == [["NIFTY", "100", "100", "%"], ["TCS", "100", "50", "50", "%"]]
+    assert terminal("coverage").stdout.startswith("underlying,kind,session,wanted")
