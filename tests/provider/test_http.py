@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import shutil
+import ssl
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -151,12 +154,6 @@ async def test_a_redirect_to_plain_http_elsewhere_is_refused(serve) -> None:
             await http.get(await serve(handler))
 
 
-async def test_certificates_are_verified() -> None:
-    async with Http() as http:
-        assert http._session is not None
-        assert http._session.connector._ssl is True
-
-
 async def test_cancelling_a_call_passes_and_the_door_still_works(serve) -> None:
     hanging = asyncio.Event()
 
@@ -207,3 +204,23 @@ def test_a_zip_bomb_stops_at_the_limit_and_a_damaged_member_is_seen() -> None:
     good[60] ^= 0xFF
     with pytest.raises(PayloadError):
         safe_unzip(bytes(good), 1_000_000)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, so no certificate can be made")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made = await asyncio.create_subprocess_exec(
+        openssl, *words, "-keyout", str(key), "-out", str(certificate), stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = TestServer(web.Application(), scheme="https")
+    await server.start_server(ssl=context)
+    async with Http() as http:
+        with pytest.raises(Unreachable, match="certificate"):
+            await http.get(str(server.make_url("/")))
+    await server.close()
