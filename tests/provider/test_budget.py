@@ -218,3 +218,14 @@ async def test_advice_to_wait_is_followed_within_reason() -> None:
 def test_a_reserve_is_a_share(reserve: float) -> None:
     with pytest.raises(ValueError, match="reserve"):
         Budget(OFFICIAL, FakeClock(), None, "a", reserve=reserve)
+
+
+async def test_asking_again_after_an_orderly_end_is_noted_too() -> None:
+    clock, drawer = FakeClock(), Drawer()
+    budget = Budget(OFFICIAL, clock, drawer, "a")
+    arrivals = await work(budget, clock, 10)
+    budget.release()
+    arrivals += await work(budget, clock, 0.9, seed=2)
+    arrivals += await work(Budget(OFFICIAL, clock, drawer, "a"), clock, 60, seed=3)
+    assert most_in(arrivals, 60.0) <= 200
+    assert most_in(arrivals, 1.0) <= 20

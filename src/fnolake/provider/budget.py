@@ -161,7 +161,8 @@ class Budget:
         self._note(self._leased)
 
     def release(self) -> None:
-        """Note exactly what was granted: the process ends in order."""
+        """Note exactly what was granted: the process ends in order. Asking again afterwards takes a new lease."""
+        self._leased = 0.0
         self._note(0.0)
 
     def _note(self, leased_until: float) -> None:
