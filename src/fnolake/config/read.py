@@ -19,6 +19,7 @@ from typing import Any, Final
 from fnolake.config.settings import (
     FILE_NAME,
     GENERATIONS,
+    LIMITS,
     PROVIDERS,
     AccountSettings,
     CalendarSettings,
@@ -43,7 +44,7 @@ _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
-_CHOICES: Final = MappingProxyType({"provider": PROVIDERS, "generation": GENERATIONS})
+_CHOICES: Final = MappingProxyType({"provider": PROVIDERS, "generation": GENERATIONS, "limits": LIMITS})
 
 Key = tuple[str, ...]
 
@@ -169,7 +170,7 @@ def _check_range(dotted: str, name: str, value: object, where: str) -> None:
     low, high = _LIMITS.get(name, (float("-inf"), float("inf")))
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not low <= value <= high:
         raise ConfigError(f"{where}: {dotted} is {value}, but must be between {low:g} and {high:g}")
-    if dotted.startswith("account.") and name in _CHOICES and value not in _CHOICES[name]:
+    if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{where}: {dotted} is {value!r}, but must be one of {', '.join(_CHOICES[name])}")
 
 

@@ -16,6 +16,7 @@ from typing import Final
 FILE_NAME: Final = "lake.toml"
 PROVIDERS: Final = ("shoonya",)
 GENERATIONS: Final = ("oauth", "legacy")
+LIMITS: Final = ("official", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,17 @@ class ExchangeSettings:
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
-    """Table ``[sync]``: a batch closes on ``batch_rows`` or ``batch_s`` seconds; nothing before ``start`` is wanted."""
+    """
+    Table ``[sync]``: a batch closes on ``batch_rows`` or ``batch_s`` seconds; nothing before ``start`` is wanted.
+
+    ``limits`` is ``official``, or ``off`` against an emulator.
+    """
 
     workers: int = 12
     batch_rows: int = 250_000
     batch_s: float = 10.0
     start: date | None = None
+    limits: str = "official"
 
 
 @dataclass(frozen=True, slots=True)

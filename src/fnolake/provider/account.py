@@ -87,6 +87,11 @@ class Account:
         self._renewals: list[RequestRecord] = []
 
     @property
+    def provider_name(self) -> str:
+        """The provider's name."""
+        return self.provider.name
+
+    @property
     def per_minute(self) -> int:
         """Requests a minute that the budget allows."""
         return self._budget.per_minute

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -57,3 +58,16 @@ async def emulated_clock(url: str) -> ShiftedClock:
             return ShiftedClock(told - datetime.now(UTC))
         except (ProviderError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"FNOLAKE_CLOCK={url}: no emulator answers there; start `fnolake emulator` or unset it") from error
+
+
+def clock_of(url: str) -> SystemClock:
+    """
+    The clock that a setting names: the machine's when empty, else an emulator's, asked once. Blocking.
+
+    Raises:
+        ConfigError: No emulator answers there.
+    """
+    if not url:
+        return SystemClock()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(emulated_clock(url))).result()

@@ -1,7 +1,7 @@
 """
 The straight line, run: ask, normalize, verify, store.
 
-A fixed number of workers ask; one writer makes batches durable. Memory is bounded by workers × page size + the
+A fixed number of workers ask; one writer makes batches durable. Memory is bounded by workers x page size + the
 batch limits. Invariant: every contract-session of a request ends in one attempt, whatever happens to the request.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
 import polars as pl
 
-from fnolake.errors import AuthError, ProviderError, SpanTimeout
+from fnolake.errors import AuthError, SpanTimeout
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
     Attempt,
@@ -28,34 +29,31 @@ from fnolake.model import (
     Finding,
     Notice,
     Outcome,
-    Page,
     PageDone,
     RequestRecord,
     Session,
     Verdict,
     bar_schema,
+    ist_midnight_us,
     quarantine_schema,
     utc_from_us,
 )
 from fnolake.normalize import normalize
+from fnolake.provider.account import Asked
 from fnolake.verify import ExchangeRow, judge, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses (design, rule zero)."""
 
 
-class Asked(Protocol):
-    """What an account answers: a page or an error, and always a record."""
-
-    page: Page | None
-    error: ProviderError | None
-    record: RequestRecord
-
-
 class Asks(Protocol):
     """An account that can be asked for minutes."""
 
     name: str
+
+    @property
+    def provider_name(self) -> str:
+        """The provider's name, for records."""
 
     async def ask_minutes(self, request: BarRequest) -> Asked:
         """Ask once, with retries and budget; never raises for what the provider does."""
@@ -144,7 +142,7 @@ class Backfill:
         account: Asks,
         commit: Callable[[Batch], object],
         calendar: Calendar,
-        canary: Callable[[str, date], asyncio.Future[bool]] | Callable[[str, date], object],
+        canary: Callable[[str, date], Awaitable[bool]],
         *,
         exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime],
@@ -163,6 +161,7 @@ class Backfill:
         self._settings = settings or LineSettings()
         self._doubts: dict[str, int] = {}
         self._paused: set[str] = set()
+        self._dropped: list[_Decided] = []
         self.tally = Tally()
 
     async def run(self, tasks: Iterator[Task], stop: asyncio.Event) -> Tally:
@@ -179,18 +178,22 @@ class Backfill:
         Cancel:
             Like ``stop``, but the open batch is dropped as well; a commit under way is waited for.
         """
-        queue: asyncio.Queue[_Decided] = asyncio.Queue(maxsize=2 * self._settings.workers)
-        done = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._write(queue, done))
-            workers = [group.create_task(self._work(tasks, queue, stop)) for _ in range(self._settings.workers)]
-            watch = group.create_task(_cancel_when(stop, workers))
-            await asyncio.wait(workers)
-            watch.cancel()
-            done.set()
+        queue: asyncio.Queue[_Decided | None] = asyncio.Queue(maxsize=2 * self._settings.workers)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write(queue))
+                workers = [group.create_task(self._work(tasks, queue, stop)) for _ in range(self._settings.workers)]
+                watch = group.create_task(_cancel_when(stop, workers))
+                await asyncio.wait(workers)
+                watch.cancel()
+                for dropped in self._dropped:
+                    await queue.put(dropped)
+                await queue.put(None)
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from group_error
         return self.tally
 
-    async def _work(self, tasks: Iterator[Task], queue: asyncio.Queue[_Decided], stop: asyncio.Event) -> None:
+    async def _work(self, tasks: Iterator[Task], queue: asyncio.Queue[_Decided | None], stop: asyncio.Event) -> None:
         for task in tasks:
             left = [task]
             while left and not stop.is_set():
@@ -208,7 +211,11 @@ class Backfill:
     async def _step(self, task: Task) -> tuple[_Decided, list[Task]]:
         """Ask for one task and decide it; also what must be asked because of the answer."""
         request = self._request(task)
-        asked = await self._account.ask_minutes(request)
+        try:
+            asked = await self._account.ask_minutes(request)
+        except asyncio.CancelledError:
+            self._dropped.append(_Decided(task.contract.symbol, self._interrupted(task), [], [], None))
+            raise
         if asked.page is None:
             return self._on_error(task, asked)
         if asked.page.is_empty:
@@ -217,8 +224,6 @@ class Backfill:
 
     def _request(self, task: Task) -> BarRequest:
         """The span from midnight before the first session to midnight after the last: ask wide, cut locally."""
-        from fnolake.model import ist_midnight_us
-
         day_us = 86_400_000_000
         return BarRequest(
             task.contract, utc_from_us(ist_midnight_us(task.sessions[0])),
@@ -248,7 +253,7 @@ class Backfill:
     async def _empty(self, contract: Contract, day: date, request: BarRequest) -> Verdict:
         """What it means that the provider has nothing for a session (rule zero)."""
         session = self._session(contract, day)
-        alive = bool(await self._canary(contract.venue, day))  # type: ignore[misc]
+        alive = await self._canary(contract.venue, day)
         verdict = verdict_for_empty(request, session, canary_alive=alive, exchange_row=self._exchange(contract.contract, day), now=self._now())
         self._count_doubt(contract.venue, doubtful="doubtful_empty" in verdict.reasons)
         return verdict
@@ -257,7 +262,7 @@ class Backfill:
         self._doubts[venue] = self._doubts.get(venue, 0) + 1 if doubtful else 0
         if self._doubts[venue] >= PAUSE_AFTER_DOUBTS and venue not in self._paused:
             self._paused.add(venue)
-            self._emit(Notice("warning", f"{venue} answers only \"no data\": paused, nothing was recorded as empty; run sync again later"))
+            self._emit(Notice("warning", f'{venue} answers only "no data": paused, nothing was recorded as empty; run sync again later'))
 
     async def _on_rows(self, task: Task, request: BarRequest, asked: Asked) -> tuple[_Decided, list[Task]]:
         assert asked.page is not None
@@ -286,28 +291,35 @@ class Backfill:
         assert session is not None, f"{contract.symbol}: {day} is no session, the plan asked for it"
         return session
 
+    def _interrupted(self, task: Task) -> RequestRecord:
+        """The outcome of a request that was given up while it waited or was in flight."""
+        return RequestRecord(
+            uuid.uuid4().hex, self._account.provider_name, self._account.name, "minutes", "failed", self._now(), 0.0,
+            error="Interrupted", detail=task.contract.symbol,
+        )
+
     def _attempt(self, task: Task, day: date, verdict: Verdict, record: RequestRecord) -> Attempt:
         return Attempt(
             task.contract.contract, day, verdict, record.provider, record.account, record.started_at,
             record.payload_hash, record.key,
         )
 
-    async def _write(self, queue: asyncio.Queue[_Decided], done: asyncio.Event) -> None:
-        """Gather what is decided into batches and make them durable, one at a time."""
+    async def _write(self, queue: asyncio.Queue[_Decided | None]) -> None:
+        """Gather what is decided into batches and make them durable, one at a time; None ends it."""
         loop = asyncio.get_running_loop()
-        batch, opened = _Open(), loop.time()
-        finished = asyncio.ensure_future(done.wait())
-        try:
-            while not (done.is_set() and queue.empty()):
-                decided = await _next(queue, finished, self._settings.batch_s - (loop.time() - opened))
-                if decided is not None:
-                    self._take(batch, decided)
-                if batch.rows >= self._settings.batch_rows or loop.time() - opened >= self._settings.batch_s:
-                    await self._close(batch)
-                    batch, opened = _Open(), loop.time()
+        going = True
+        while going:
+            batch, closes = _Open(), loop.time() + self._settings.batch_s
+            try:
+                async with asyncio.timeout_at(closes):
+                    while batch.rows < self._settings.batch_rows and going:
+                        decided = await queue.get()
+                        going = decided is not None
+                        if decided is not None:
+                            self._take(batch, decided)
+            except TimeoutError:
+                going = True
             await self._close(batch)
-        finally:
-            finished.cancel()
 
     def _take(self, batch: _Open, decided: _Decided) -> None:
         batch.attempts.extend(decided.attempts)
@@ -339,18 +351,3 @@ async def _cancel_when(stop: asyncio.Event, workers: list[asyncio.Task[None]]) -
     await stop.wait()
     for worker in workers:
         worker.cancel()
-
-
-async def _next(queue: asyncio.Queue[_Decided], finished: asyncio.Future[bool], seconds: float) -> _Decided | None:
-    """The next decided page, or None when ``seconds`` are over or the workers are finished."""
-    with contextlib.suppress(asyncio.QueueEmpty):
-        return queue.get_nowait()
-    if finished.done():
-        return None
-    getter = asyncio.ensure_future(queue.get())
-    try:
-        await asyncio.wait({getter, finished}, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
-        return getter.result() if getter.done() else None
-    finally:
-        if not getter.done():
-            getter.cancel()

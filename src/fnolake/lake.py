@@ -1,0 +1,322 @@
+"""
+The facade: a lake as an object. Composition root, where clock, randomness, environment and network enter.
+
+Adds no logic of its own: each method is one call into a station. Invariant: what a method says it writes is written by
+``store`` and by nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from fnolake.config import Settings, load
+from fnolake.errors import FnolakeError
+from fnolake.market.calendar import Calendar
+from fnolake.model import Clock, Event, RequestRecord, Selection
+from fnolake.provider.base import SignInHelp
+from fnolake.provider.clock import clock_of
+from fnolake.provider.http import Http
+from fnolake.query import coverage as coverage_of
+from fnolake.query.bars import read
+from fnolake.query.pick import near_only, pick
+from fnolake.secret import resolve
+from fnolake.store.store import Store
+from fnolake.sync import pending
+from fnolake.sync.backfill import LineSettings
+from fnolake.sync.connect import choose_account, connected, make_provider, open_http
+from fnolake.sync.doctor import examine
+from fnolake.sync.evening import Evening, SyncReport
+from fnolake.sync.plan import Plan, make_plan
+from fnolake.sync.status import AccountStatus, Check, Status, lake_status
+from fnolake.sync.wanted import Wanted, plan_facts, selected_contracts, status_rows, wanted, wanted_sessions
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def _ignore(_event: Event) -> None:
+    return
+
+
+def open_lake(path: Path | str, *, write: bool = False, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> Lake:
+    """
+    Open a lake; use it as a context manager.
+
+    Args:
+        path: Its folder.
+        write: Take the writer lock (one writer a lake).
+        settings: Instead of ``lake.toml`` and the environment.
+        environ: Instead of the process's environment.
+
+    Raises:
+        ConfigError: A setting is wrong, or there is no lake to read.
+        StoreLocked: Another process writes this lake.
+    """
+    folder = Path(path).expanduser().absolute()
+    variables = os.environ if environ is None else environ
+    chosen = settings or load(folder, variables)
+    return Lake(chosen, Store.open(folder, write=write), variables)
+
+
+class Lake:
+    """
+    An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
+
+    The ``async_`` methods are coroutines for a program with a loop of its own; their twins block.
+    """
+
+    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.store = store
+        self._environ = environ
+        self._calendar = Calendar.bundled(settings.calendar.additions)
+        self._clock_value: Clock | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store; the next writer may come in."""
+        self.store.close()
+
+    @property
+    def path(self) -> Path:
+        """The lake's folder."""
+        return self.store.path
+
+    @property
+    def calendar(self) -> Calendar:
+        """Sessions, with the user's additions."""
+        return self._calendar
+
+    @property
+    def clock(self) -> Clock:
+        """The calendar and machine clock; asks the emulator once where ``clock`` is set."""
+        if self._clock_value is None:
+            self._clock_value = clock_of(self.settings.clock)
+        return self._clock_value
+
+    # -- what is there -------------------------------------------------------------------------------------------
+
+    def status(self, selection: Selection | None = None) -> Status:
+        """The lake at a glance; asks no provider."""
+        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), selection or Selection())
+
+    def accounts(self) -> tuple[AccountStatus, ...]:
+        """Every account that is set up, and whether it is signed in."""
+        found = []
+        for name, account in self.settings.accounts.items():
+            provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
+            found.append(AccountStatus(
+                name, account.provider, account.generation, provider.signed_in, provider.signed_in_until,
+                allowance=max(count for count, _ in provider.dialect.windows),
+            ))
+        return tuple(found)
+
+    def instruments(
+        self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
+    ) -> pl.DataFrame:
+        """Contracts (``model.instrument_schema``, strikes in paise) as known now, or as they stood ``on`` a date."""
+        import polars as pl
+
+        names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
+        if on is None:
+            rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
+        else:
+            rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
+        return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
+
+    def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """Counts by underlying, kind and session, see ``query.coverage.summary``; the sessions that were captured by default."""
+        return coverage_of.summary(self._status_rows(start, end, underlying, kind))
+
+    def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first."""
+        return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
+
+    def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
+        import polars as pl
+
+        chosen = Selection(tuple(underlying), tuple(kind), start, end)
+        known = self.store.coverage(None)
+        contracts = selected_contracts(self.store, chosen)
+        if start is None and end is None:
+            captured = known["session"].unique().sort().to_list()
+            sessions = tuple(captured) or wanted_sessions(chosen, self._calendar, self.clock.now())[0]
+            if not underlying:
+                held = self.store.instruments(None).filter(pl.col("contract").is_in(known["contract"].unique().implode()))
+                names = held["underlying"].unique()
+                contracts = contracts.filter(pl.col("underlying").is_in(names.implode())) if len(names) else contracts
+            return status_rows(self.store, Wanted(contracts, sessions))
+        return status_rows(self.store, Wanted(contracts, wanted_sessions(chosen, self._calendar, self.clock.now())[0]))
+
+    def bars(
+        self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
+        phases: Sequence[str] = ("continuous",),
+    ) -> pl.DataFrame:
+        """
+        One-minute bars in rupees and IST, ascending.
+
+        Args:
+            symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
+            kind: With an underlying: spot, future or option.
+            expiry: With an underlying: a date, or ``near``: on each session the next to expire.
+            start: First session, inclusive; everything that is there by default.
+            end: Last session, inclusive.
+            phases: Of the session: continuous, preopen, auction.
+
+        Raises:
+            UnknownInstrument: Nothing of that name in this lake.
+        """
+        import polars as pl
+
+        meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
+        known = self.store.coverage(None).filter(pl.col("contract").is_in(meant) & (pl.col("bars") > 0))
+        sessions = [day for day in known["session"].unique().sort().to_list() if (start is None or day >= start) and (end is None or day <= end)]
+        found = read(self.store, meant, sessions, tuple(phases))
+        return near_only(found) if expiry == "near" else found
+
+    # -- what would be done, and doing it ---------------------------------------------------------------------------
+
+    def plan(self, selection: Selection | None = None) -> Plan:
+        """What ``sync`` would ask with what is known now; nothing is fetched."""
+        now = self.clock.now()
+        chosen = wanted(self.store, selection or Selection(), self._calendar, now)
+        return make_plan(plan_facts(self.store, chosen, self._calendar, now))
+
+    async def async_sync(
+        self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None
+    ) -> SyncReport:
+        """
+        Take what the selection wants and the lake does not have: masters, exchange files, bars; verify and publish.
+
+        Args:
+            selection: The last finished session of everything by default.
+            on_event: Told of progress.
+            stop: Once set, what is verified is committed and the sync returns.
+
+        Raises:
+            ConfigError: No account, or nothing finished in the selection.
+            ProviderError: No contract is known and no master can be had.
+            StoreError: Something could not be made durable.
+
+        Cancel:
+            Safe; what was committed stays.
+        """
+        async with self._evening(on_event) as evening:
+            return await evening.run(selection or Selection(), stop or asyncio.Event())
+
+    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
+        """Blocking twin of :meth:`async_sync`."""
+        return asyncio.run(self.async_sync(selection, on_event))
+
+    async def async_take_masters(self, on_event: Callable[[Event], None] = _ignore) -> list[dict[str, object]]:
+        """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
+        async with self._evening(on_event) as evening:
+            return await evening.take_masters(again=True)
+
+    def _evening(self, on_event: Callable[[Event], None]) -> _EveningContext:
+        return _EveningContext(self, on_event)
+
+    # -- signing in --------------------------------------------------------------------------------------------------
+
+    async def async_login(
+        self, name: str | None = None, *, code: str | None = None, token_ref: str | None = None,
+        open_browser: Callable[[str], object] | None = None, on_address: Callable[[str], None] = lambda _address: None,
+    ) -> str:
+        """
+        Sign in one account; its outcome is recorded.
+
+        Args:
+            name: The account; the only one by default.
+            code: OAuth: a code or the pasted redirected address.
+            token_ref: Adopt a token made elsewhere, ``env:``, ``file:`` or ``keyring:``; never renewed or ended by us.
+            open_browser: OAuth: opens the broker's page.
+            on_address: OAuth: told the page's address.
+
+        Returns:
+            Who is signed in, by the provider's word.
+
+        Raises:
+            LoginRefused: With the provider's text.
+            ConfigError: Something to sign in with is missing.
+        """
+        chosen = choose_account(self.settings, name)
+        async with open_http(self.settings) as http:
+            provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
+            started, clock, error = self.clock.now(), time.monotonic(), None
+            try:
+                if token_ref:
+                    provider.adopt(resolve(token_ref, self._environ).reveal())
+                else:
+                    await provider.login(SignInHelp(code or "", self.settings.shoonya.redirect, on_address, open_browser))
+                return await provider.check()
+            except FnolakeError as failed:
+                error = failed
+                raise
+            finally:
+                pending.remember(self.store.state, _sign_in_record(provider.name, chosen, started, clock, error))
+
+    async def async_logout(self, name: str | None = None) -> str:
+        """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
+        chosen = choose_account(self.settings, name)
+        async with open_http(self.settings) as http:
+            await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
+        return chosen
+
+    async def async_doctor(self) -> list[Check]:
+        """Look at everything a sync needs and say how to mend what is wrong."""
+        return await examine(self.settings, self.store, self._calendar, self.clock, self._environ)
+
+    # -- looking after it ---------------------------------------------------------------------------------------------
+
+    def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False) -> list[str]:
+        """Publish what is finished, clean, back up; ``check`` re-reads every hash; says what it did, in lines."""
+        lines = list(self.store.rebuild_ledger()) if rebuild_ledger else []
+        finished = self._calendar.last_finished(self.clock.now())
+        for day in self.store.unpublished():
+            if day <= finished:
+                self.store.publish(day)
+                lines.append(f"published {day}")
+        return lines + list(self.store.upkeep(self.clock.now(), check=check))
+
+
+class _EveningContext:
+    """The stations of one sync, opened and closed together."""
+
+    def __init__(self, lake: Lake, on_event: Callable[[Event], None]) -> None:
+        self._lake = lake
+        self._on_event = on_event
+
+    async def __aenter__(self) -> Evening:
+        lake = self._lake
+        kept = pending.take(lake.store.state)
+        if kept:
+            await asyncio.to_thread(lake.store.record_requests, kept)
+            pending.forget(lake.store.state)
+        self._open = connected(lake.settings, lake.store.state, lake.clock, lake.calendar, lake._environ)  # noqa: SLF001 - its own half
+        account, exchange = await self._open.__aenter__()
+        line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
+        return Evening(lake.store, account, exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._open.__aexit__(kind, error, trace)
+
+
+def _sign_in_record(provider: str, account: str, started: datetime, clock: float, error: FnolakeError | None) -> RequestRecord:
+    return RequestRecord(
+        key=uuid.uuid4().hex, provider=provider, account=account, route="sign-in", outcome="failed" if error else "answered",
+        started_at=started, elapsed_s=time.monotonic() - clock, error=type(error).__name__ if error else "",
+        detail=str(error)[:300] if error else "",
+    )

@@ -1,0 +1,140 @@
+"""
+From settings to accounts that can be asked. The only place that turns secret references into secrets.
+
+Nothing is sent here. Invariant: a budget without limits exists only against an emulator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+
+from fnolake.config import AccountSettings, Settings
+from fnolake.errors import ConfigError
+from fnolake.market.calendar import Calendar
+from fnolake.model import Clock, StatePort, ist_date, utc_from_us
+from fnolake.provider.account import Account
+from fnolake.provider.base import Provider
+from fnolake.provider.budget import Budget
+from fnolake.provider.exchange.client import ExchangeClient, ExchangeUrls
+from fnolake.provider.http import Http, Timeouts
+from fnolake.provider.registry import Setup, factory
+from fnolake.secret import resolve
+
+SECRETS = {"secret_code": "secret_code", "password": "password", "totp": "totp_secret", "api_secret": "api_secret"}
+"""Setting → name of the secret at the provider."""
+NO_LIMITS = ((1_000_000, 1.0),)
+OPEN_RESERVE = 0.5
+"""Share of the budget left to the user's other programs while the market is open (design section 5)."""
+
+
+def choose_account(settings: Settings, name: str | None) -> str:
+    """
+    The account of that name, or the only one.
+
+    Raises:
+        ConfigError: There is none, several, or none of that name.
+    """
+    names = list(settings.accounts)
+    if name is not None and name not in names:
+        raise ConfigError(f"no account {name}; there {'are ' + ', '.join(names) if names else 'is none: run `fnolake account add`'}")
+    if name is None and not names:
+        raise ConfigError("no account yet; run `fnolake account add`")
+    return name or names[0]
+
+
+def open_http(settings: Settings) -> Http:
+    """The door to the network with the user's time-outs; enter it before use."""
+    times = settings.http
+    return Http(Timeouts(times.connect_s, times.read_s, times.total_s))
+
+
+def make_provider(
+    settings: Settings, name: str, http: Http, state: StatePort, clock: Clock, environ: Mapping[str, str], *, strict: bool = False
+) -> Provider:
+    """
+    The client of one account.
+
+    Args:
+        settings: Everything that is set.
+        name: The account.
+        http: Open, or never used.
+        state: Where sign-ins live.
+        clock: Both clocks.
+        environ: For ``env:`` references.
+        strict: A secret that cannot be read is an error now; otherwise only when a renewal needs it.
+
+    Raises:
+        ConfigError: An unknown provider, or (strict) a secret that cannot be read.
+    """
+    account = settings.accounts[name]
+    legacy = account.generation == "legacy"
+    urls = settings.shoonya
+    plain = {
+        "generation": account.generation, "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
+        "imei": account.imei, "rest": urls.rest_legacy if legacy else urls.rest_oauth, "authorize": urls.authorize, "masters": urls.masters,
+    }
+    secrets = _secrets(account, environ, strict=strict)
+    return factory(account.provider)(Setup(name, http, state, clock, plain, secrets))
+
+
+def _secrets(account: AccountSettings, environ: Mapping[str, str], *, strict: bool) -> dict[str, str]:
+    found = {}
+    for setting, name in SECRETS.items():
+        reference = getattr(account, setting)
+        if not reference:
+            continue
+        with contextlib.nullcontext() if strict else contextlib.suppress(ConfigError):
+            found[name] = resolve(reference, environ).reveal()
+    return found
+
+
+def make_account(settings: Settings, name: str, provider: Provider, state: StatePort, clock: Clock, calendar: Calendar) -> Account:
+    """
+    The provider with its budget around it.
+
+    Raises:
+        ConfigError: Limits are off and it is no emulator that would be asked.
+    """
+    reserve = settings.accounts[name].reserve
+    if reserve is None:
+        reserve = OPEN_RESERVE if market_is_open(calendar, clock.now()) else 0.0
+    if settings.sync.limits == "off":
+        if not settings.emulator:
+            raise ConfigError("sync.limits = off is for an emulator only: remove it from lake.toml or the environment")
+        return Account(name, provider, Budget(NO_LIMITS, clock, None, name), clock)
+    return Account(name, provider, Budget(provider.dialect.windows, clock, state, name, reserve=reserve), clock)
+
+
+def market_is_open(calendar: Calendar, now: datetime) -> bool:
+    """Whether derivatives trade at NSE at this instant; False where the calendar does not know."""
+    day = ist_date(now)
+    session = calendar.session("NSE", "FO", day) if calendar.status(day) == "open" else None
+    return session is not None and utc_from_us(session.open_us) <= now < utc_from_us(session.close_us)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    settings: Settings, state: StatePort, clock: Clock, calendar: Calendar, environ: Mapping[str, str], name: str | None = None
+) -> AsyncIterator[tuple[Account, ExchangeClient | None]]:
+    """One account and, with the user's consent, the exchange's file server; closed and noted at the end."""
+    chosen = choose_account(settings, name)
+    async with open_http(settings) as http:
+        provider = make_provider(settings, chosen, http, state, clock, environ)
+        account = make_account(settings, chosen, provider, state, clock, calendar)
+        try:
+            yield account, exchange_client(settings, http, clock)
+        finally:
+            account.release()
+            await provider.aclose()
+
+
+def exchange_client(settings: Settings, http: Http, clock: Clock) -> ExchangeClient | None:
+    """The exchange's file server, or None without the user's consent."""
+    if not settings.exchange.consent:
+        return None
+    known = {one.name for one in fields(ExchangeUrls)}
+    given = {key: value for key, value in asdict(settings.exchange).items() if key in known and value}
+    return ExchangeClient(http, ExchangeUrls(**given), clock)

@@ -1,0 +1,125 @@
+"""
+What ``fnolake status`` and ``fnolake doctor`` say, as values. Reads the store; asks no provider.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from fnolake.market.calendar import Calendar
+from fnolake.model import Selection, ist_date
+from fnolake.query.coverage import COVERED, gaps
+from fnolake.store.store import Store
+from fnolake.sync.wanted import Wanted, selected_contracts, status_rows
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """One account: whether it is signed in, and how much of its minute's allowance is used now."""
+
+    name: str
+    provider: str
+    generation: str
+    signed_in: bool
+    until: datetime | None = None
+    allowance: int = 0
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that doctor looked at, and how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """
+    The lake at a glance.
+
+    ``counts`` (contract-sessions of ``last_session``): listed, traded, captured, verified, gaps. ``lost_next`` says what
+    will be lost when, or None. ``next_command`` is what to type now.
+    """
+
+    path: Path
+    accounts: tuple[AccountStatus, ...]
+    last_session: date
+    counts: dict[str, int]
+    gaps_by_reason: dict[str, int]
+    lost_next: str | None
+    disk_bytes: int
+    disk_days: int | None
+    bars: int
+    next_command: str
+    sessions: int = 0
+    contracts: int = 0
+    extras: dict[str, str] = field(default_factory=dict)
+
+
+def lake_status(
+    store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection
+) -> Status:
+    """The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at)."""
+    last = calendar.last_finished(now)
+    contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
+    rows = status_rows(store, Wanted(contracts, (last,)))
+    missing = gaps(rows)
+    counts = {
+        "listed": rows.height,
+        "traded": rows.filter(pl.col("status") != "untraded").height,
+        "captured": rows.filter(pl.col("status").is_in(["complete", "empty_stated"])).height,
+        "verified": rows.filter(pl.col("proof") == "verified").height,
+        "gaps": missing.height,
+    }
+    kept = store.coverage(None).filter(pl.col("outcome").is_in(COVERED) | (pl.col("bars") > 0))
+    used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    sessions = kept["session"].n_unique()
+    return Status(
+        path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
+        lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
+        bars=int(kept["bars"].sum()), next_command=_next(accounts, contracts, counts), sessions=sessions,
+        contracts=contracts.height,
+    )
+
+
+def _reasons(missing: pl.DataFrame) -> dict[str, int]:
+    label = pl.when(pl.col("reasons") == "").then("status").otherwise(pl.format("{}: {}", "status", "reasons"))
+    counted = missing.select(label.alias("why")).group_by("why").len().sort("len", "why", descending=[True, False])
+    return dict(counted.iter_rows())
+
+
+def _lost_next(missing: pl.DataFrame, today: date) -> str | None:
+    """What is lost first if nothing is done."""
+    dated = missing.filter(pl.col("expiry") >= today)
+    if dated.is_empty():
+        return None
+    first = dated["expiry"].min()
+    assert isinstance(first, date)
+    count = dated.filter(pl.col("expiry") == first).height
+    left = (first - today).days
+    when = "today" if left == 0 else f"in {left} day{'s' * (left != 1)}"
+    return f"{count:,} contract-sessions are lost with the expiry of {first:%d %b %Y}, {when}"
+
+
+def _disk_days(path: Path, used: int, sessions: int) -> int | None:
+    """How many more sessions fit, at the present size of one; None before there is any."""
+    return int(shutil.disk_usage(path).free // max(used // sessions, 1)) if sessions else None
+
+
+def _next(accounts: tuple[AccountStatus, ...], contracts: pl.DataFrame, counts: dict[str, int]) -> str:
+    if not accounts:
+        return "fnolake account add"
+    if not any(account.signed_in for account in accounts):
+        return f"fnolake login {accounts[0].name}"
+    if contracts.is_empty() or counts["gaps"]:
+        return "fnolake sync"
+    return "fnolake coverage"

@@ -1,0 +1,214 @@
+"""The four steps with a scripted account: what is decided, what is asked again, what is committed."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from fnolake.errors import ProviderError, ProviderFault, SignedInElsewhere, SpanTimeout, StoreError
+from fnolake.market.calendar import Calendar
+from fnolake.model import BarRequest, Batch, Contract, Event, Notice, Page, RawBars, RequestRecord, ist_date
+from fnolake.provider.account import Asked
+from fnolake.sync.backfill import Backfill, LineSettings, Tally, Task
+from fnolake.verify import ExchangeRow
+
+CALENDAR = Calendar.bundled()
+THU, FRI = date(2026, 11, 19), date(2026, 11, 20)
+NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
+OPTION = Contract(7, "NSE", "FO", 7, "TCS23NOV26C3000", "TCS", "option", date(2026, 11, 23), 300_000, "CE", 175, 5, "TCS23NOV26C3000")
+
+
+def rows(*days: date, bars: int = 10) -> RawBars:
+    """Ten bars of one unit from 09:15 on each day, newest first."""
+    stamps = []
+    for day in days:
+        session = CALENDAR.session_for(OPTION, day)
+        assert session is not None
+        stamps += [us // 1_000_000 for us in session.minute_starts_us()[:bars]]
+    epoch = np.array(stamps[::-1], dtype=np.int64)
+    count = len(epoch)
+    price = np.full(count, 10.0)
+    volume = np.ones(count, dtype=np.int64)
+    cumulative = np.tile(np.arange(bars, 0, -1, dtype=np.int64), len(days))
+    return RawBars(epoch, price, price, price, price, volume, volume, price, cumulative, np.zeros(count, dtype=np.bool_))
+
+
+class Scripted:
+    """An account whose answers are made by a function of the request; it notes what was asked."""
+
+    name = "scripted"
+    provider_name = "scripted"
+
+    def __init__(self, answer: Callable[[BarRequest], RawBars | ProviderError | None]) -> None:
+        self._answer = answer
+        self.asked: list[tuple[int, date, date]] = []
+
+    async def ask_minutes(self, request: BarRequest) -> Asked:
+        await asyncio.sleep(0)
+        self.asked.append((request.contract.contract, ist_date(request.start), ist_date(request.end)))
+        said = self._answer(request)
+        record = RequestRecord(f"r{len(self.asked)}", "scripted", "a", "minutes", "answered", NOW, 0.1)
+        if isinstance(said, ProviderError):
+            return Asked(None, said, replace(record, outcome="failed", error=type(said).__name__))
+        return Asked(Page(request, "scripted", "a", NOW, "hash", said), None, record)
+
+
+class Line:
+    """A backfill and everything it told."""
+
+    def __init__(self, account: Scripted, *, alive: bool = True, exchange: dict[tuple[int, date], ExchangeRow] | None = None, **settings: object) -> None:
+        self.batches: list[Batch] = []
+        self.events: list[Event] = []
+        self.stop = asyncio.Event()
+
+        async def canary(_venue: str, _day: date) -> bool:
+            return alive
+
+        self.backfill = Backfill(
+            account, self.batches.append, CALENDAR, canary, exchange=lambda c, d: (exchange or {}).get((c, d)), now=lambda: NOW,
+            must_fill=lambda _contract: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}),
+        )
+
+    async def run(self, *tasks: Task) -> Tally:
+        return await self.backfill.run(iter(tasks), self.stop)
+
+    @property
+    def outcomes(self) -> dict[date, str]:
+        return {a.session: a.verdict.outcome.value for batch in self.batches for a in batch.attempts}
+
+    @property
+    def reasons(self) -> set[str]:
+        return {reason for batch in self.batches for a in batch.attempts for reason in a.verdict.reasons}
+
+
+async def test_rows_become_one_attempt_a_session_with_its_bars() -> None:
+    line = Line(Scripted(lambda _r: rows(THU, FRI)))
+    tally = await line.run(Task(OPTION, (THU, FRI)))
+    assert line.outcomes == {THU: "complete", FRI: "complete"}
+    assert sum(batch.bars.height for batch in line.batches) == tally.bars == 20
+    assert tally.requests == 1
+
+
+async def test_a_missing_oldest_session_is_asked_alone_once() -> None:
+    account = Scripted(lambda r: rows(FRI) if ist_date(r.end) > FRI and ist_date(r.start) <= FRI and (r.end - r.start).days > 1 else None)
+    line = Line(account)
+    await line.run(Task(OPTION, (THU, FRI)))
+    assert line.outcomes == {THU: "empty_stated", FRI: "complete"}
+    assert len(account.asked) == 2
+
+
+async def test_an_empty_span_is_asked_session_by_session() -> None:
+    account = Scripted(lambda _r: None)
+    line = Line(account)
+    await line.run(Task(OPTION, (THU, FRI)))
+    assert line.outcomes == {THU: "empty_stated", FRI: "empty_stated"}
+    assert len(account.asked) == 3
+
+
+async def test_an_empty_without_a_canary_is_a_failure() -> None:
+    line = Line(Scripted(lambda _r: None), alive=False)
+    await line.run(Task(OPTION, (FRI,)))
+    assert line.outcomes == {FRI: "failed"}
+    assert line.reasons == {"doubtful_empty"}
+
+
+async def test_an_empty_that_the_exchange_contradicts_is_a_failure() -> None:
+    line = Line(Scripted(lambda _r: None), exchange={(7, FRI): ExchangeRow(1, 1, 1, 1, 1, 500, 0, 3)})
+    await line.run(Task(OPTION, (FRI,)))
+    assert line.outcomes == {FRI: "failed"}
+
+
+async def test_a_span_that_times_out_is_halved() -> None:
+    account = Scripted(lambda r: SpanTimeout("504") if (r.end - r.start).days > 1 else rows(ist_date(r.start)))
+    line = Line(account)
+    await line.run(Task(OPTION, (THU, FRI)))
+    assert line.outcomes == {THU: "complete", FRI: "complete"}
+    assert len(account.asked) == 3
+
+
+async def test_a_failed_request_fails_each_of_its_sessions_by_name() -> None:
+    line = Line(Scripted(lambda _r: ProviderFault("502")))
+    tally = await line.run(Task(OPTION, (THU, FRI)))
+    assert line.outcomes == {THU: "failed", FRI: "failed"}
+    assert line.reasons == {"ProviderFault"}
+    assert tally.failed_requests == 1
+
+
+async def test_fifty_doubts_in_a_row_pause_the_venue_with_one_line() -> None:
+    account = Scripted(lambda _r: None)
+    line = Line(account, alive=False)
+    await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(200)])
+    assert 50 <= len(account.asked) <= 55
+    assert len([e for e in line.events if isinstance(e, Notice)]) == 1
+    assert set(line.outcomes.values()) == {"failed"}
+
+
+async def test_a_lost_account_stops_the_run_and_says_why() -> None:
+    account = Scripted(lambda _r: SignedInElsewhere("another program"))
+    line = Line(account)
+    tally = await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(100)])
+    assert tally.stopped == "another program"
+    assert len(account.asked) <= 4
+
+
+async def test_stop_commits_what_is_decided() -> None:
+    line: Line
+
+    def answer(request: BarRequest) -> RawBars:
+        if request.contract.contract == 5:
+            line.stop.set()
+        return rows(FRI)
+
+    line = Line(Scripted(answer), workers=1)
+    await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(50)])
+    decided = {a.contract for batch in line.batches for a in batch.attempts}
+    assert {0, 1, 2, 3, 4} <= decided <= set(range(6))
+
+
+async def test_a_request_given_up_in_flight_is_recorded() -> None:
+    line: Line
+    never = asyncio.Event()
+
+    class Hanging(Scripted):
+        async def ask_minutes(self, request: BarRequest) -> Asked:
+            line.stop.set()
+            await never.wait()
+            return await super().ask_minutes(request)
+
+    line = Line(Hanging(lambda _r: None), workers=1)
+    await line.run(Task(OPTION, (FRI,)))
+    assert [(r.outcome, r.error) for batch in line.batches for r in batch.requests] == [("failed", "Interrupted")]
+    assert line.outcomes == {}
+
+
+async def test_batches_close_on_rows() -> None:
+    line = Line(Scripted(lambda _r: rows(FRI)), batch_rows=30)
+    await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(12)])
+    assert len(line.batches) >= 3
+    assert sum(b.bars.height for b in line.batches) == 120
+
+
+async def test_a_disk_that_is_full_ends_the_run_with_its_error() -> None:
+    line = Line(Scripted(lambda _r: rows(FRI)))
+
+    def full(_batch: Batch) -> None:
+        raise StoreError("no room")
+
+    line.backfill._commit = full
+    with pytest.raises(StoreError, match="no room"):
+        await asyncio.wait_for(line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(500)]), 20)
+
+
+@pytest.mark.parametrize("when", range(1, 12))
+async def test_cancelling_at_any_await_leaves_no_task_behind(when: int) -> None:
+    line = Line(Scripted(lambda _r: rows(FRI)), batch_rows=10)
+    running = asyncio.ensure_future(line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(30)]))
+    for _ in range(when):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(asyncio.all_tasks()) == 1
