@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fnolake.config import add_account, load, remove_account, write_initial
+from fnolake.config import add_account, known_keys, load, remove_account, write_initial
 from fnolake.errors import ConfigError
 
 
@@ -48,6 +48,7 @@ def test_an_account_is_a_table_and_a_variable_can_add_to_it(tmp_path: Path) -> N
         ("[sync]\nworkers = true\n", ["sync.workers", "whole number"]),
         ("[sync]\nworkers = 900\n", ["sync.workers", "between 1 and 64"]),
         ("[sync]\nbatch_s = 'fast'\n", ["sync.batch_s", "a number"]),
+        ("[sync]\nlimits = 'none'\n", ["sync.limits", "official, off"]),
         ("[sync]\nstart = 'soon'\n", ["sync.start", "date like"]),
         ("[exchange]\nconsent = 'maybe'\n", ["exchange.consent", "true or false"]),
         ("[account.demo]\nuid = 5\n", ["account.demo.uid", "quotes"]),
@@ -152,3 +153,8 @@ def test_an_account_that_is_written_otherwise_is_left_to_its_owner(tmp_path: Pat
     file = lake_with(tmp_path, "[account]\none = { uid = 'A' }\n") / "lake.toml"
     with pytest.raises(ConfigError, match="by hand"):
         remove_account(file, "one")
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert [key for key in known_keys() if f"`{key}`" not in page] == []

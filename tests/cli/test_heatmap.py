@@ -61,7 +61,7 @@ def test_a_hundred_means_all_of_them() -> None:
 def test_colour_goes_from_red_to_green_and_deepest_when_proven() -> None:
     assert style_of(Tally(10, 0)) == "black on #c63e3e"
     assert style_of(Tally(10, 10, 5, 4)) == "black on #96c454"
-    assert style_of(Tally(10, 10, 5, 5)) == "white on #389e5c"
+    assert style_of(Tally(10, 10, 5, 5)) == "white on #217a46"
 
 
 def test_what_was_not_listed_is_blank() -> None:

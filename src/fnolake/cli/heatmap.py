@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KINDS = (("spot", "S"), ("future", "F"), ("option", "O"))
 TOTAL = "all"
-_LOW, _MIDDLE, _HIGH, _WHOLE = (198, 62, 62), (232, 176, 64), (150, 196, 84), (56, 158, 92)
+_LOW, _MIDDLE, _HIGH, _WHOLE = (198, 62, 62), (232, 176, 64), (150, 196, 84), (33, 122, 70)
 
 Segment = tuple[str, str]
 """Text and its style (a rich style, empty for none)."""
@@ -154,7 +154,6 @@ def _legend(detail: int, older: int) -> list[Line]:
     kinds = "S spot, F future, O option; " if detail == 3 else ""
     cell = "a character a session: # all, 0-9 tenths" if detail == 1 else "percent of wanted contract-sessions covered"
     scale = [(f" {mark(tally)} " if detail == 1 else f" {tally.percent} ", style_of(tally)) for tally in (Tally(100, 0), Tally(100, 50), Tally(100, 99), Tally(100, 100))]
-    lines: list[Line] = [
-        [(f"{kinds}{cell}  ", "dim"), *scale, (" all ", style_of(Tally(1, 1, 1, 1))), (" and proven by the exchange's file", "dim")],
-    ]
+    proven: Line = [("  ", ""), (" all ", style_of(Tally(1, 1, 1, 1))), (" and proven by the exchange's file", "dim")]
+    lines: list[Line] = [[(kinds + cell, "dim")], [*scale, *proven]]
     return [*lines, [(f"{older} older sessions do not fit: --from, --to or a wider window show them", "dim")]] if older else lines
