@@ -200,6 +200,11 @@ def test_off_tick_and_rounded_prices_are_named_and_kept() -> None:
     assert named(run(rows(minutes(2), close=[100.07, 100.05]), INDEX)) == {}
 
 
+def test_findings_are_kept_by_the_session_they_concern() -> None:
+    table = run(rows(minutes(2, MONDAY) + minutes(2), close=[100.05, 100.05, 100.05, 100.07]))
+    assert table.findings.keys() == {FRIDAY}
+
+
 def test_a_page_without_rows_is_an_empty_table_and_undecoded_rows_are_counted() -> None:
     for raw in (None, rows([]), rows([], undecoded=3), rows([-5, 2**40])):
         table = run(raw)

@@ -197,6 +197,8 @@ def test_bars_of_another_contract_are_refused_whole_and_kept_in_quarantine() -> 
     assert refused.schema == quarantine_schema()
     assert refused["reason"].to_list() == ["not_this_contract"] * 2
     assert refused["high"].to_list() == [101.0, 101.0]
+    good = judge(table, request, [session_of(OPTION)], EVENING, {}, must_fill=False)
+    assert refused_rows(table, good).is_empty()
 
 
 def test_the_cash_auction_that_a_broker_leaves_out_explains_a_deficit() -> None:
@@ -214,6 +216,7 @@ def test_before_the_session_is_over_everything_is_in_progress() -> None:
     raw = rows(FRIDAY, [600])
     assert say(raw, now=ends + timedelta(minutes=14, seconds=59)).reasons == ("in_progress",)
     assert say(raw, now=ends + timedelta(minutes=15)).outcome is Outcome.COMPLETE
+    assert say(raw, FUTURE, must_fill=True, now=ends).reasons == ("in_progress",)
 
 
 def test_a_session_that_was_asked_for_in_part_is_cut() -> None:

@@ -276,8 +276,6 @@ def _bars(page: Page, facts: Facts, prices: NDArray[np.int32], vwap: Ints, sessi
     def same(name: str, value: object) -> pl.Series:
         return _one(name, value).new_from_index(0, size)
 
-    if not size:
-        return pl.DataFrame(schema=bar_schema())
     return pl.DataFrame([
         pl.Series("session", session).cast(pl.Date), pl.Series("ts", facts.ts_us).cast(pl.Datetime("us", "UTC")),
         same("contract", contract.contract), same("venue", contract.venue), same("underlying", contract.underlying),
@@ -289,10 +287,15 @@ def _bars(page: Page, facts: Facts, prices: NDArray[np.int32], vwap: Ints, sessi
     ])
 
 
+@functools.cache
+def _no_refused() -> pl.DataFrame:
+    return pl.DataFrame(schema=quarantine_schema())
+
+
 def _refused(page: Page, rows: _Rows, codes: Codes) -> pl.DataFrame:
     at = np.flatnonzero((codes > 0) & (codes < DROPPED))
     if not at.size:
-        return pl.DataFrame(schema=quarantine_schema())
+        return _no_refused().clone()
     return pl.DataFrame({
         "session": pl.Series(np.array(rows.days, np.int32)[rows.day[at]]).cast(pl.Date),
         "ts": pl.Series(rows.stamp_s[at] * 1_000_000).cast(pl.Datetime("us", "UTC")),
@@ -307,7 +310,7 @@ def _nothing(undecoded: int) -> Normalized:
     none, small = np.empty(0, np.int64), np.empty(0, np.int32)
     facts = Facts(none, none, np.empty(0, np.int8), small, small, small, none, none, none)
     return Normalized(
-        pl.DataFrame(schema=bar_schema()), pl.DataFrame(schema=quarantine_schema()), {}, facts, undecoded=undecoded,
+        pl.DataFrame(schema=bar_schema()), _no_refused().clone(), {}, facts, undecoded=undecoded,
     )
 
 

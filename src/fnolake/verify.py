@@ -202,10 +202,10 @@ def _with_bars(case: _Case, request: BarRequest, now: datetime) -> Verdict:
     proof, proof_reasons, proof_findings = reconcile(case, flow, volume)
     lacking = (Finding("missing_minutes", missing_minutes(case)),) if case.must_fill and missing_minutes(case) else ()
     findings = (*case.findings, *lacking, *_flow_findings(flow), *proof_findings)
-    reasons = (*_time_reasons(case, request, now), *_gap_reasons(case, flow, volume, findings))
+    reasons = _time_reasons(case, request, now) or _gap_reasons(case, flow, volume, findings)
     outcome = Outcome.PARTIAL if reasons else Outcome.COMPLETE
     return Verdict(
-        outcome, tuple(dict.fromkeys(reasons)), findings, ts.size, int(ts[0]), int(ts[-1]), volume, proof, proof_reasons,
+        outcome, reasons, findings, ts.size, int(ts[0]), int(ts[-1]), volume, proof, proof_reasons,
     )
 
 
@@ -217,7 +217,7 @@ def _time_reasons(case: _Case, request: BarRequest, now: datetime) -> tuple[str,
     return () if asked else ("cut",)
 
 
-def _gap_reasons(case: _Case, flow: _Flow, volume: int, findings: Sequence[Finding]) -> list[str]:
+def _gap_reasons(case: _Case, flow: _Flow, volume: int, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Why bars are missing, if they are."""
     names = {finding.name for finding in findings}
     missing = missing_minutes(case)
@@ -231,7 +231,7 @@ def _gap_reasons(case: _Case, flow: _Flow, volume: int, findings: Sequence[Findi
         reasons.append("cut")
     if missing and not proven and names & {*_DAMAGE, "undecoded"}:
         reasons.append("rows_refused")
-    return reasons
+    return tuple(dict.fromkeys(reasons))
 
 
 def missing_minutes(case: _Case) -> int:
