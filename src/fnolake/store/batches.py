@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +74,9 @@ def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], 
     return BatchFiles(*found.get(HOT, ("", "")), *found.get(REFUSED, ("", "")))
 
 
-def remove_files(paths: object) -> None:
+def remove_files(paths: Iterable[Path]) -> None:
     """Remove files that nothing names; a failure leaves garbage that upkeep removes."""
-    for path in paths:  # type: ignore[attr-defined]
+    for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError:
@@ -142,7 +142,7 @@ def check_batch(batch: Batch) -> None:
         raise ValueError(f"bars without an attempt: {sorted(stray)[:3]}")
 
 
-def hot_rows(lake: Path, files: Sequence[str], named: pl.DataFrame) -> pl.LazyFrame:
+def hot_rows(lake: Path, files: Sequence[str], named: pl.DataFrame, keep: pl.Expr | None = None) -> pl.LazyFrame:
     """
     Bars of hot files that coverage names.
 
@@ -150,11 +150,14 @@ def hot_rows(lake: Path, files: Sequence[str], named: pl.DataFrame) -> pl.LazyFr
         lake: Folder of the lake.
         files: Files of the batches that ``named`` names.
         named: batch, contract, session of the winners.
+        keep: Applied to the files' rows first.
     """
     if not files:
         return pl.LazyFrame(schema=bar_schema())
-    paths = [lake / file for file in files]
-    return pl.scan_parquet(paths).join(named.lazy(), on=["batch", "contract", "session"], how="semi").select(*bar_schema())
+    rows = pl.scan_parquet([lake / file for file in files], hive_partitioning=False)
+    if keep is not None:
+        rows = rows.filter(keep)
+    return rows.join(named.lazy(), on=["batch", "contract", "session"], how="semi").select(*bar_schema())
 
 
 def check_hash(path: Path, recorded: str) -> None:

@@ -46,8 +46,9 @@ TABLES = (
     "create table if not exists dirty (session integer primary key)",
     """
     create table if not exists published (
-        session integer primary key, bars_version bigint not null, coverage_version bigint not null, file text not null,
-        bar_rows bigint not null, bytes bigint not null, file_hash text not null, published_us bigint not null)
+        session integer primary key, bars_version bigint not null, bars_file text not null, bar_rows bigint not null,
+        bytes bigint not null, file_hash text not null, coverage_version bigint not null, coverage_file text not null,
+        published_us bigint not null)
     """,
     """
     create table if not exists instruments (

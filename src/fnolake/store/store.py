@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +20,16 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import Batch, Master, RawFile, RequestRecord, StatePort
-from fnolake.store import batches, known, masters
+from fnolake.store import bars as reading
+from fnolake.store import batches, exchange, known, masters
+from fnolake.store import publish as publishing
 from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
+from fnolake.store.exchange import ExchangeDayLike
 from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
+from fnolake.store.publish import PublishResult
 from fnolake.store.state import StateFolder
 
 GRACE_S = 600.0
@@ -163,6 +167,30 @@ class Store:
                 "insert into renames values (?, ?, ?) on conflict (old, new) do update set since = excluded.since", (old, new, days(since)),
             )
 
+    def take_exchange_day(self, day: ExchangeDayLike, raw: RawFile) -> dict[str, int]:
+        """
+        Keep an exchange's end-of-day file and its rows; the same day again replaces it.
+
+        Returns:
+            How many ``rows`` it has and how many ``traded``.
+        """
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            return exchange.take(self.path, self._ledger, day, raw)
+
+    def exchange_days(self) -> set[tuple[str, str, date]]:
+        """(venue, segment, session) of the exchange's files that are here."""
+        return exchange.here(self._ledger)
+
+    def exchange_rows(self, sessions: date | Iterable[date]) -> pl.DataFrame:
+        """The exchange's rows of one or more sessions by contract: ``exchange.MATCHED``, by session and contract."""
+        chosen = [sessions] if isinstance(sessions, date) else list(sessions)
+        return exchange.matched(self.path, self._ledger, self._book, chosen)
+
+    def exchange_scan(self, sessions: Sequence[date]) -> pl.LazyFrame:
+        """The exchange's rows of sessions as published, contracts that no master names included (``exchange.EXCHANGE_DAYS``)."""
+        return exchange.scan(self.path, self._ledger, sessions)
+
     def instruments(self, on: date | None = None, *, underlyings: Sequence[str] = (), kinds: Sequence[str] = ()) -> pl.DataFrame:
         """
         One row a contract, ``model.instrument_schema``, by contract.
@@ -191,6 +219,27 @@ class Store:
     def requests(self) -> pl.DataFrame:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
+
+    def publish(self, session: date) -> PublishResult:
+        """
+        Write a session to the Delta tables ``bars`` and ``coverage`` and name that version in the ledger.
+
+        Raises:
+            StoreError: Two bars of one minute, or the Delta table was changed or could not be completed.
+            DiskFull: Nothing was recorded.
+        """
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            masters.write_catalog(self.path, self._ledger, self._book)
+            return publishing.publish(self.path, self._ledger, session, self._reached, self._grace_s)
+
+    def bars(self, contracts: Sequence[int] | None, sessions: Sequence[date]) -> pl.LazyFrame:
+        """
+        Stored bars (``model.bar_schema``) of contracts (None = all) on sessions, as of this moment; order is not promised.
+
+        The files it names stay readable for the grace, whatever a writer does meanwhile.
+        """
+        return reading.read(self.path, self._ledger, self._book, contracts, sessions)
 
     def unpublished(self) -> list[date]:
         """Sessions with something that is not published yet, ascending."""

@@ -1,0 +1,125 @@
+"""
+The exchange's end-of-day rows: one Delta partition a (session, venue, segment), matched to contracts when they are read.
+
+Matching happens at reading, so that a master taken later still counts. Invariant: a row matches a contract only if the
+token's contract was listed on that session and, for derivatives, kind, expiry, strike and right agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from fnolake.model import Finding, RawFile
+from fnolake.store.identity import KEY
+from fnolake.store.instruments import InstrumentBook
+from fnolake.store.ledger import Ledger, days, from_days
+from fnolake.store.masters import keep_raw
+from fnolake.store.tables import TableSpec, replace_partition, scan_files, write_file
+
+_PRICES = ("open_paise", "high_paise", "low_paise", "close_paise", "last_paise")
+_NUMBERS = (*_PRICES, "settle_paise", "volume", "oi", "oi_change", "trades", "lot")
+EXCHANGE_DAYS = TableSpec(
+    "exchange_days",
+    {
+        "session": pl.Date, "venue": pl.String, "segment": pl.String, "token": pl.Int64, "underlying": pl.String,
+        "kind": pl.String, "expiry": pl.Date, "strike_paise": pl.Int64, "right": pl.String, "series": pl.String,
+        **dict.fromkeys(_NUMBERS, pl.Int64), "value_rupees": pl.Float64, "name": pl.String,
+    },
+    ("session", "venue", "segment"), delta_encoded=("token", *_NUMBERS),
+    dictionary=("underlying", "kind", "expiry", "strike_paise", "right", "series"), bounds=("underlying", "token"),
+)
+MATCHED = ("contract", "session", *_PRICES, "volume", "oi", "trades")
+"""Columns of matched rows, in order; all Int64 but session (Date). Unique by (contract, session)."""
+
+_RECORD = """
+insert into exchange_days values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (venue, segment, session) do update set
+    version = excluded.version, file = excluded.file, day_rows = excluded.day_rows, raw = excluded.raw,
+    payload_hash = excluded.payload_hash, findings = excluded.findings
+"""
+_AGREE = ("kind", "expiry", "strike_paise", "right")
+
+
+class ExchangeDayLike(Protocol):
+    """What ``market.bhavcopy`` reads from a file: ``rows`` with the columns of ``EXCHANGE_DAYS`` except session."""
+
+    @property
+    def day(self) -> date:
+        """The session."""
+
+    @property
+    def venue(self) -> str:
+        """NSE or BSE."""
+
+    @property
+    def segment(self) -> str:
+        """CM or FO."""
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The file's rows, unique by token."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the reader noticed."""
+
+
+def take(lake: Path, ledger: Ledger, day: ExchangeDayLike, raw: RawFile) -> dict[str, int]:
+    """
+    Keep an exchange file as fetched and its rows in Delta; the same day again replaces it.
+
+    Returns:
+        How many ``rows`` it has and how many of them ``traded``.
+    """
+    kept = keep_raw(lake, raw, day.day)
+    rows = _shaped(day)
+    values = {"session": day.day.isoformat(), "venue": day.venue, "segment": day.segment}
+    new = write_file(lake / EXCHANGE_DAYS.name, EXCHANGE_DAYS, values, [rows])
+    version = replace_partition(lake / EXCHANGE_DAYS.name, EXCHANGE_DAYS, new)
+    findings = json.dumps([[f.name, f.count, f.detail] for f in day.findings], ensure_ascii=False)
+    with ledger.transaction() as connection:
+        connection.execute(
+            _RECORD, (day.venue, day.segment, days(day.day), version, new.path, new.rows, kept, raw.payload_hash, findings),
+        )
+    return {"rows": rows.height, "traded": rows.filter(pl.col("volume") > 0).height}
+
+
+def _shaped(day: ExchangeDayLike) -> pl.DataFrame:
+    """The file's rows with every column of the table, sorted; a column that the file lacks is null."""
+    lacking = [name for name in EXCHANGE_DAYS.stored if name not in day.rows.columns]
+    rows = day.rows.with_columns(pl.lit(None).alias(name) for name in lacking)
+    types = {name: EXCHANGE_DAYS.schema[name] for name in EXCHANGE_DAYS.stored}
+    return rows.select(EXCHANGE_DAYS.stored).cast(types).sort("underlying", "kind", "expiry", "strike_paise", "right", "token")  # type: ignore[arg-type]
+
+
+def here(ledger: Ledger) -> set[tuple[str, str, date]]:
+    """(venue, segment, session) of the files that are here."""
+    return {(str(v), str(s), from_days(int(str(d)))) for v, s, d in ledger.rows("select venue, segment, session from exchange_days")}
+
+
+def scan(lake: Path, ledger: Ledger, sessions: Sequence[date]) -> pl.LazyFrame:
+    """Rows of these sessions as the exchange published them, in the columns of ``EXCHANGE_DAYS``."""
+    wanted = {days(day) for day in sessions}
+    files = [str(file) for day, file in ledger.rows("select session, file from exchange_days order by session") if day in wanted]
+    return scan_files(lake / EXCHANGE_DAYS.name, EXCHANGE_DAYS, files)
+
+
+def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date]) -> pl.DataFrame:
+    """Rows of these sessions by contract: ``MATCHED``, by session and contract."""
+    history = book.history().select(
+        "contract", *KEY, "valid_from", "valid_to", *(pl.col(name).alias(f"own_{name}") for name in _AGREE),
+    )
+    agrees = pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"own_{name}")) for name in _AGREE))
+    listed = (pl.col("valid_from").is_null() | (pl.col("session") >= pl.col("valid_from"))) & (
+        pl.col("valid_to").is_null() | (pl.col("session") <= pl.col("valid_to"))
+    )
+    rows = scan(lake, ledger, sessions).select(*KEY, "session", *_AGREE, *MATCHED[2:])
+    return (
+        rows.join(history.lazy(), on=KEY).filter(listed & ((pl.col("kind") == "spot") & (pl.col("own_kind") == "spot") | agrees))
+        .select(*MATCHED).unique(["contract", "session"], keep="last").sort("session", "contract").collect()
+    )
