@@ -1,7 +1,6 @@
 """The emulator as a program: one JSON line when ready, a clean end, and the demo user's browser."""
 
 import asyncio
-import importlib.util
 import json
 import signal
 import sys
@@ -14,10 +13,6 @@ from fnolake.emulator.__main__ import config_of, main
 from fnolake.emulator.browser import BrowserError, sign_in
 from fnolake.emulator.config import DEMO_UNDERLYINGS, Demo
 
-needs_market = pytest.mark.skipif(
-    importlib.util.find_spec("fnolake.emulator.world") is None, reason="the market half is not here yet"
-)
-
 
 async def run(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
@@ -26,7 +21,6 @@ async def run(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-@needs_market
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_says_it_is_ready_in_one_line_and_ends_cleanly(number):
     process = await run("--underlyings", "RELIANCE,NIFTY", "--limits", "off")
@@ -39,7 +33,6 @@ async def test_it_says_it_is_ready_in_one_line_and_ends_cleanly(number):
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
-@needs_market
 @pytest.mark.slow
 async def test_the_whole_market_starts_in_five_seconds():
     started = time.monotonic()

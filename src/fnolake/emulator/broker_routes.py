@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote_plus
@@ -65,7 +66,7 @@ async def tp_series(state: State, data: dict[str, Any], _uid: str, ask: Ask) -> 
 async def eod_chart_data(state: State, data: dict[str, Any], _uid: str, _ask: Ask) -> Answer:
     """EODChartData: a list of JSON strings, newest first; an unknown name is an empty list."""
     exchange, _, name = text_of(data, "sym").partition(":")
-    listing = state.listing_named(exchange, name)
+    listing = (await state.directory()).named(exchange, name)
     first, last = _seconds(data, "from", 0.0), _seconds(data, "to", state.clock.epoch())
     if listing is None or first is None or last is None:
         return Answer(b"[]", outcome="no_data")
@@ -94,7 +95,8 @@ async def get_security_info(state: State, data: dict[str, Any], _uid: str, _ask:
 async def search_scrip(state: State, data: dict[str, Any], _uid: str, _ask: Ask) -> Answer:
     """SearchScrip: live contracts holding every word; nothing found is HTTP 404."""
     today = state.clock.now().date()
-    found = state.world.search(text_of(data, "exch"), unquote_plus(text_of(data, "stext")))
+    exchange, text = text_of(data, "exch"), unquote_plus(text_of(data, "stext"))
+    found = await asyncio.to_thread(state.world.search, exchange, text)
     values = [broker_rows.brief(one) for one in found if one.expiry is None or one.expiry >= today]
     if not values:
         return Answer.refusal("No Data :   ", status=404, outcome="no_data")
@@ -104,23 +106,23 @@ async def search_scrip(state: State, data: dict[str, Any], _uid: str, _ask: Ask)
 async def get_option_chain(state: State, data: dict[str, Any], _uid: str, _ask: Ask) -> Answer:
     """GetOptionChain: ``cnt`` strikes either side of ``strprc``, calls and puts; structure only."""
     exchange = text_of(data, "exch")
-    named = state.listing_named(exchange, unquote_plus(text_of(data, "tsym")))
+    directory = await state.directory()
+    named = directory.named(exchange, unquote_plus(text_of(data, "tsym")))
     try:
         centre, count = round(float(text_of(data, "strprc")) * 100), int(text_of(data, "cnt") or 5)
     except ValueError:
         return Answer.refusal("Invalid Input :  Invalid strike or count", status=400)
     if named is None or named.expiry is None:
         return Answer.no_data(state.request_time())
-    chain = broker_rows.chain_around(state.world.listings, named, centre, count)
+    chain = directory.chain(named, centre, count)
     return Answer.of({"stat": "Ok", "values": [broker_rows.brief(one) for one in chain]})
 
 
 async def get_index_list(state: State, data: dict[str, Any], _uid: str, _ask: Ask) -> Answer:
     """GetIndexList: display names and tokens of an exchange's indices."""
-    exchange = text_of(data, "exch")
     values = [
         {"idxname": one.master_fields[3], "token": str(one.token)}
-        for one in state.world.listings if one.exchange == exchange and one.kind == "spot" and one.is_index
+        for one in (await state.directory()).indices(text_of(data, "exch"))
     ]
     if not values:
         return Answer.refusal("Invalid Input :  Missing uid or exch", status=400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -115,16 +114,3 @@ def quote_fields(quote: Quote, listing: Listing) -> dict[str, str]:
     sides = {"bp1": quote.bid, "sp1": quote.ask}
     out |= {key: rupees(value) for key, value in sides.items() if value}
     return out
-
-
-def chain_around(listings: Iterable[Listing], named: Listing, centre_paise: int, count: int) -> list[Listing]:
-    """Options of the named contract's expiry: ``count`` strikes up to the centre, ``count`` above, both rights."""
-    chain = [
-        one for one in listings
-        if one.kind == "option" and one.exchange == named.exchange and one.underlying == named.underlying
-        and one.expiry == named.expiry
-    ]
-    strikes = sorted({one.strike_paise or 0 for one in chain})
-    below = [s for s in strikes if s <= centre_paise][-count:] if count else []
-    wanted = {*below, *[s for s in strikes if s > centre_paise][:count]}
-    return sorted((one for one in chain if one.strike_paise in wanted), key=lambda o: (o.strike_paise, o.right))

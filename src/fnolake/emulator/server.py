@@ -58,8 +58,8 @@ async def start(config: EmulatorConfig | None = None, *, world: World | None = N
         ValueError: A fault, a recorded row or a master file is not readable.
     """
     config = config or EmulatorConfig()
-    world = world or await asyncio.to_thread(build_world, config)
-    state = State(config, world, Replay.of(config.rows))
+    market = await asyncio.to_thread(build_world, config) if world is None else world
+    state = State(config, market, Replay.of(config.rows))
     server = web.Server(_Dispatch(state), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()

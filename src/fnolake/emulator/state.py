@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fnolake.emulator.clock import EmulatedClock
 from fnolake.emulator.config import EmulatorConfig
+from fnolake.emulator.directory import Directory
 from fnolake.emulator.faults import Faults
 from fnolake.emulator.limits import Windows
 from fnolake.emulator.replay import Replay
@@ -125,7 +126,7 @@ class State:
         self.closing = asyncio.Event()
         self.url = ""
         self._windows: dict[str, Windows] = {}
-        self._by_symbol: dict[tuple[str, str], Listing] = {}
+        self._directory: Directory | None = None
 
     def windows(self, uid: str) -> Windows:
         """The sliding windows of one user."""
@@ -153,14 +154,11 @@ class State:
             return None
         return found
 
-    def listing_named(self, exchange: str, name: str) -> Listing | None:
-        """The listing with that trading symbol, or, for an index, that display name."""
-        if not self._by_symbol:
-            for one in self.world.listings:
-                self._by_symbol[one.exchange, one.symbol] = one
-                if one.is_index and one.kind == "spot":
-                    self._by_symbol[one.exchange, one.master_fields[3]] = one
-        return self._by_symbol.get((exchange, name))
+    async def directory(self) -> Directory:
+        """Listings by name and chain, made on first use, off the event loop."""
+        if self._directory is None:
+            self._directory = await asyncio.to_thread(Directory, self.world.listings)
+        return self._directory
 
     def request_time(self) -> str:
         """The emulated instant as answers print it."""
