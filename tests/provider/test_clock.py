@@ -1,5 +1,6 @@
 """Two clocks: the machine's, and the same with an emulator's calendar."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from fnolake.errors import ConfigError
-from fnolake.provider.clock import ShiftedClock, SystemClock, emulated_clock
+from fnolake.provider.clock import ShiftedClock, SystemClock, clock_of, emulated_clock
 
 EVENING = "2026-11-20T18:30:00+05:30"
 ANSWERS = {"good": {"now": EVENING}, "naive": {"now": "2026-11-20T18:30:00"}, "odd": ["now"]}
@@ -53,3 +54,9 @@ async def test_what_is_no_emulator_is_a_settings_mistake(url: str, path: str) ->
 def test_both_speak_aware_utc() -> None:
     assert SystemClock().now().tzinfo is UTC
     assert ShiftedClock(timedelta(days=-1)).now().tzinfo is UTC
+
+
+async def test_a_setting_names_the_clock_even_inside_a_running_loop(url: str) -> None:
+    assert type(clock_of("")) is SystemClock
+    clock = await asyncio.to_thread(clock_of, url + "good")
+    assert abs(clock.now() - datetime.fromisoformat(EVENING)) < timedelta(seconds=30)
