@@ -200,6 +200,10 @@ class Store:
         """
         return self._book.on(on, underlyings, kinds)
 
+    def instrument_history(self) -> pl.DataFrame:
+        """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
+        return self._book.history()
+
     def missing(self, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
         """Pairs (contract int64, session date) of the cross product that are not covered."""
         return known.missing(self._ledger, contracts, sessions)

@@ -1,0 +1,70 @@
+"""
+Bars as people and programs read them: rupees, IST, symbols. Reads the store, writes nothing.
+
+Each row speaks as its contract stood on that session. Invariant: prices are exact paise divided by 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from fnolake.model import BAR_SORT
+from fnolake.store.store import Store
+
+BAR_COLUMNS = (
+    "ts", "session", "symbol", "underlying", "kind", "expiry", "strike", "right", "open", "high", "low", "close", "volume", "oi",
+    "vwap", "phase",
+)
+"""ts Datetime(us, Asia/Kolkata), start of the minute; prices, vwap and strike Float64 rupees; volume, oi Int64 units."""
+
+CONTINUOUS = ("continuous",)
+_RUPEES = ("open", "high", "low", "close", "vwap", "strike")
+_NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
+
+
+def read(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+) -> pl.DataFrame:
+    """
+    Bars of contracts on sessions.
+
+    Args:
+        store: The lake's store.
+        contracts: Ids; None means all.
+        sessions: Sessions, in any order.
+        phases: Phases to keep; empty means all.
+
+    Returns:
+        ``BAR_COLUMNS``, by underlying, kind, expiry, strike, right, contract, ts.
+    """
+    rows = stored(store, contracts, sessions, phases).sort(BAR_SORT, nulls_last=False)
+    return present(store, rows, contracts).collect()
+
+
+def scan(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+) -> pl.LazyFrame:
+    """The same as ``read``, lazily and in no promised order; collect it within the store's grace."""
+    return present(store, stored(store, contracts, sessions, phases), contracts)
+
+
+def stored(store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str]) -> pl.LazyFrame:
+    """Stored bars of some phases (empty = all), in paise and UTC."""
+    rows = store.bars(contracts, sessions)
+    return rows.filter(pl.col("phase").is_in(list(phases))) if phases else rows
+
+
+def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = None) -> pl.LazyFrame:
+    """Stored bars in ``BAR_COLUMNS``; their order is kept."""
+    names = store.instrument_history().select(*_NAMED_BY, "symbol")
+    if contracts is not None:
+        names = names.filter(pl.col("contract").is_in(list(contracts)))
+    by: tuple[str, ...] = _NAMED_BY if names["contract"].is_duplicated().any() else ("contract",)
+    names = names.unique(by, keep="last")
+    named = rows.join(names.lazy().select(*by, "symbol"), on=list(by), how="left", nulls_equal=True, maintain_order="left")
+    return named.with_columns(
+        *((pl.col(f"{name}_paise") / 100).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
+    ).select(*BAR_COLUMNS)
