@@ -27,7 +27,7 @@ def test_lines_come_with_events_and_no_more_often_than_said() -> None:
             shown(page(100 - second))
     assert said[0] == "200 contract-sessions of 10 contracts in 100 requests"
     assert len(said) == 4
-    assert said[-1] == "24/200 contract-sessions, 8,400 bars, 1.0 of 3.3 requests/s, 88 s left"
+    assert said[-1] == "24/200 contract-sessions, 8,400 bars, 12 of 200 requests in a minute, 88 s left"
 
 
 def test_a_notice_is_told_at_once_and_once() -> None:

@@ -8,6 +8,11 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING
 
+import polars as pl
+import pytest
+
+from fnolake.cli.output import NARROWEST, Format, render
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
 
@@ -44,6 +49,18 @@ def test_the_other_formats_hold_the_same_rows(terminal: Terminal) -> None:
     table = terminal("bars", "TCS", "--format", "table").stdout
     assert "3,100.50" in table
     assert "\x1b" not in table
+
+
+def test_a_long_or_wide_frame_says_what_its_table_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pl.DataFrame({f"column{n:02d}": [n, n + 1] * 50 for n in range(30)}).with_columns(nothing=None, always=pl.lit(7))
+    render(frame, Format.TABLE)
+    said = capsys.readouterr().out
+    assert "column00" in said
+    assert "not shown here: column14" in said
+    assert "nothing" not in said
+    assert "in every row: always 7" in said
+    assert "100 rows" in said
+    assert max(map(len, said.splitlines()[:20])) <= NARROWEST
 
 
 def test_no_rows_are_an_empty_list_a_header_or_a_word(terminal: Terminal) -> None:

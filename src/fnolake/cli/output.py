@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 100_000
 TABLE_ROWS = 40
+_GAP = 3
 NARROWEST = 160
 """Columns that a table may use when stdout is no terminal."""
 _INSTANT = "%Y-%m-%dT%H:%M:%S%:z"
+_MINUTE = "%Y-%m-%d %H:%M"
 
 
 class Format(StrEnum):
@@ -54,8 +56,9 @@ def render(frame: pl.DataFrame, given: Format | None, *, title: str = "", nothin
         title: Above a table.
         nothing: What a table says instead of no rows.
     """
-    flat = flatten(frame)
-    match chosen(given):
+    form = chosen(given)
+    flat = flatten(frame, _MINUTE if form is Format.TABLE else _INSTANT)
+    match form:
         case Format.TABLE:
             _table(flat, title, nothing)
         case Format.CSV:
@@ -89,14 +92,14 @@ def render_value(value: object, given: Format | None, lines: Iterable[str]) -> N
         typer.echo(json.dumps(fields, indent=2 if given is Format.JSON else None))
 
 
-def flatten(frame: pl.DataFrame) -> pl.DataFrame:
+def flatten(frame: pl.DataFrame, instants: str = _INSTANT) -> pl.DataFrame:
     """The same rows with lists joined and instants written out, fit for every format."""
     import polars as pl
     import polars.selectors as cs
 
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     return frame.with_columns(
-        *[pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists], cs.datetime().dt.to_string(_INSTANT),
+        *[pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists], cs.datetime().dt.to_string(instants),
     )
 
 
@@ -130,19 +133,50 @@ def _table(frame: pl.DataFrame, title: str, nothing: str) -> None:
     from rich import box
     from rich.table import Table
 
+    target = console()
+    ends = frame if frame.height <= TABLE_ROWS else frame.head(TABLE_ROWS // 2).vstack(frame.tail(TABLE_ROWS // 2))
+    rows = [list(map(cell, row)) for row in ends.iter_rows()]
+    if frame.height > TABLE_ROWS:
+        rows.insert(TABLE_ROWS // 2, ["…"] * frame.width)
+    same = [] if _width(frame.columns, rows) <= target.width else _constant(frame)
+    shown = _fitting(frame.columns, rows, same, target.width)
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
-    for name, kind in frame.schema.items():
-        table.add_column(name, justify="right" if kind.is_numeric() else "left", no_wrap=True)
-    head = TABLE_ROWS if frame.height <= TABLE_ROWS else TABLE_ROWS // 2
-    for row in frame.head(head).iter_rows():
-        table.add_row(*map(cell, row))
-    if frame.height > TABLE_ROWS:
-        table.add_row(*["…"] * frame.width)
-        for row in frame.tail(TABLE_ROWS // 2).iter_rows():
-            table.add_row(*map(cell, row))
-    console().print(table)
-    if frame.height > TABLE_ROWS:
-        typer.echo(f"{frame.height:,} rows; --format csv writes them all")
+    for place in shown:
+        table.add_column(frame.columns[place], justify="right" if frame.dtypes[place].is_numeric() else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*[row[place] for place in shown])
+    if same:
+        typer.echo("in every row: " + ", ".join(f"{frame.columns[place]} {rows[0][place]}" for place in same))
+    target.print(table)
+    hidden = [name for place, name in enumerate(frame.columns) if place not in {*shown, *same} and any(row[place].strip("…") for row in rows)]
+    if hidden:
+        typer.echo(f"not shown here: {', '.join(hidden)}")
+    if hidden or frame.height > TABLE_ROWS:
+        typer.echo(f"{frame.height:,} rows; --format csv writes everything")
+
+
+def _constant(frame: pl.DataFrame) -> list[int]:
+    """Places of the columns that say the same in every row of several."""
+    if frame.height < 2:
+        return []
+    return [place for place, one in enumerate(frame.iter_columns()) if one.null_count() == 0 and one.n_unique() == 1]
+
+
+def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(len(name), *(len(row[place]) for row in rows)) + _GAP for place, name in enumerate(names))
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], without: Sequence[int], width: int) -> list[int]:
+    """Places of the columns that hold something and fit from the left; at least one."""
+    shown: list[int] = []
+    for place in range(len(names)):
+        if place in without or not any(row[place].strip("…") for row in rows):
+            continue
+        wider = [*shown, place]
+        if shown and _width([names[at] for at in wider], [[row[at] for at in wider] for row in rows]) > width:
+            break
+        shown = wider
+    return shown or [0]
 
 
 def cell(value: object) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-RATE_WINDOW_S = 20.0
+RATE_WINDOW_S = 60.0
 LINE_EVERY_S = 5.0
 
 
@@ -67,7 +67,7 @@ class Count:
 
     @property
     def per_second(self) -> float:
-        """Requests a second over the last seconds, 0 before there are two."""
+        """Requests a second over the last minute, 0 before there are two."""
         instant = self.now()
         while self.recent and instant - self.recent[0] > RATE_WINDOW_S:
             self.recent.popleft()
@@ -77,12 +77,10 @@ class Count:
     @property
     def text(self) -> str:
         """Everything in one line."""
-        budget = f" of {self.per_minute / 60:.1f}" if self.per_minute else ""
-        ahead = f", {duration(self.left / self.per_second)} left" if self.left and self.per_second else ""
-        return (
-            f"{self.decided:,}/{self.wanted:,} contract-sessions, {self.bars:,} bars, "
-            f"{self.per_second:.1f}{budget} requests/s{ahead}"
-        )
+        rate = self.per_second
+        asked = f"{len(self.recent)} of {self.per_minute} requests in a minute" if self.per_minute else f"{rate:.1f} requests/s"
+        ahead = f", {duration(self.left / rate)} left" if self.left and rate else ""
+        return f"{self.decided:,}/{self.wanted:,} contract-sessions, {self.bars:,} bars, {asked}{ahead}"
 
 
 class Shown(Protocol):

@@ -26,7 +26,7 @@ CONSENT = (
 def status_lines(status: Status) -> Iterator[str]:
     """The lake at a glance, ending with the command to type next."""
     room = f", room for about {status.disk_days:,} more" if status.disk_days is not None else ""
-    yield f"Lake {status.path}: {status.bars:,} bars of {status.contracts:,} contracts, {status.sessions:,} sessions, {size(status.disk_bytes)}{room}"
+    yield f"Lake {status.path}: {status.bars:,} bars of {status.contracts:,} contracts, {status.sessions:,} session{'s' * (status.sessions != 1)}, {size(status.disk_bytes)}{room}"
     yield ""
     yield "Accounts" if status.accounts else "Accounts: none yet"
     yield from table_lines(map(_account, status.accounts))
