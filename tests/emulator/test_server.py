@@ -193,7 +193,7 @@ async def test_limits_count_every_arrival_and_reject_in_the_brokers_words(serve)
     texts = [(await client.series())[1] for _ in range(3)]
     assert texts[-1]["emsg"] == "Invalid Input :  Order Recieved 4 in a current second exceeds Limit 3 for user"
     asked = await client.control("GET", "asked", params={"route": "TPSeries"})
-    assert (asked["rejections"], asked["max_per_second"], asked["counts"]["TPSeries"]) == (1, 4, 3)
+    assert (asked["rejections"], asked["max_in_second"], asked["routes"]["TPSeries"]) == (1, 4, 3)
 
 
 async def test_what_was_asked_is_counted_and_repeats_show(serve):
@@ -204,7 +204,7 @@ async def test_what_was_asked_is_counted_and_repeats_show(serve):
     asked = await client.control("GET", "asked", params={"route": "TPSeries"})
     assert asked["repeated"] == 1
     assert asked["log"][0] | {"contract": "NFO|52509", "outcome": "rows:2", "interval": "1"} == asked["log"][0]
-    assert (await client.control("DELETE", "asked"))["counts"] == {}
+    assert (await client.control("DELETE", "asked"))["routes"] == {}
 
 
 @pytest.mark.parametrize("text", ["", "10", "0/s", "5/h", "x/s"])
@@ -227,6 +227,13 @@ async def test_the_clock_is_shown_set_advanced_and_run_at_a_rate(serve):
     assert moved["now"] == "2026-11-20T11:06:30+05:30"
     assert (await client.control("POST", "clock", json={"rate": 2}))["rate"] == 2
     assert "error" in await client.control("POST", "clock", json={"jump": 1})
+
+
+async def test_at_night_the_broker_says_no_data_whatever_is_asked(serve):
+    client = await serve(rate=0)
+    for moment, kind in (("00:30", dict), ("06:59", dict), ("07:00", list)):
+        await client.control("POST", "clock", json={"set": f"2026-11-21T{moment}:00"})
+        assert isinstance((await client.series(st=at(9, 15), et=at(9, 20)))[1], kind)
 
 
 async def test_history_older_than_the_horizon_is_not_served(serve):

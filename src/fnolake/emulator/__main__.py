@@ -13,6 +13,7 @@ from datetime import date, time
 from pathlib import Path
 
 from fnolake.emulator.config import (
+    DEFAULT_QUIET_UNTIL,
     DEFAULT_REDIRECT,
     DEFAULT_SEED,
     DEFAULT_TIME,
@@ -58,7 +59,7 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
         underlyings=underlyings, masters=tuple(given.masters), rows=given.rows, limits=parse_limits(given.limits),
         faults=tuple(faults if isinstance(faults, list) else [faults]), socket_cap=given.socket_cap,
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
-        redirect_uri=given.redirect_uri,
+        redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
     )
 
 
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--limits", default="official", help="official, off, half or for example 10/s,100/min")
     add("--faults", type=Path, help="JSON file with one scripted fault or a list")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
+    add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
     add("--session-expired-status", type=int, default=401)
     add("--rate-limited-status", type=int, default=400)
     add("--redirect-uri", default=DEFAULT_REDIRECT, help=f"registered address (default {DEFAULT_REDIRECT})")

@@ -29,6 +29,8 @@ def rows_of(state: State, contract: str, interval: str, first_s: float, last_s: 
 
     Empty if the contract is unknown, expired, or did not trade; None if the answer would be too long for the broker.
     """
+    if state.clock.now().time() < state.config.quiet_until:
+        return []
     now = state.clock.epoch()
     if state.replay.holds(contract):
         return state.replay.rows(contract, first_s, last_s, now)

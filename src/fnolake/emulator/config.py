@@ -9,8 +9,10 @@ from typing import Any
 
 from fnolake.model import IST
 
+WallTime = time
 DEFAULT_DAY = date(2026, 11, 20)
 DEFAULT_TIME = time(18, 30)
+DEFAULT_QUIET_UNTIL = time(7)
 DEFAULT_SEED = 20261120
 DEFAULT_REDIRECT = "http://127.0.0.1:8765/callback"
 OFFICIAL_LIMITS = ((20, 1.0), (200, 60.0))
@@ -69,6 +71,7 @@ class EmulatorConfig:
         faults: Scripted faults as decoded JSON, see :mod:`fnolake.emulator.faults`.
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.
+        quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
         session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).
         rate_limited_status: HTTP status of a rate rejection (likewise).
         redirect_uri: The demo user's registered address, which the OAuth page returns to unless the authorize
@@ -78,7 +81,7 @@ class EmulatorConfig:
     host: str = "127.0.0.1"
     port: int = 0
     day: date | None = None
-    time: time = DEFAULT_TIME
+    time: WallTime = DEFAULT_TIME
     rate: float = 1.0
     seed: int = DEFAULT_SEED
     underlyings: tuple[str, ...] | None = None
@@ -88,6 +91,7 @@ class EmulatorConfig:
     faults: tuple[dict[str, Any], ...] = ()
     socket_cap: int = 100
     history_days: int = 304
+    quiet_until: WallTime = DEFAULT_QUIET_UNTIL
     session_expired_status: int = 401
     rate_limited_status: int = 400
     redirect_uri: str = DEFAULT_REDIRECT

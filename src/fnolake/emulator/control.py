@@ -63,9 +63,9 @@ def _asked(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  
     route = query.get("route")
     log = [e for e in state.asked.log if route in (None, e["route"])] if query.get("log") != "0" else []
     return {
-        "counts": dict(state.asked.counts), "repeated": state.asked.repeated(),
-        "max_per_second": max((w.most[1.0] for w in windows), default=0),
-        "max_per_minute": max((w.most[60.0] for w in windows), default=0),
+        "routes": dict(state.asked.counts), "repeated": state.asked.repeated(),
+        "max_in_second": max((w.most[1.0] for w in windows), default=0),
+        "max_in_minute": max((w.most[60.0] for w in windows), default=0),
         "rejections": sum(w.rejections for w in windows), "log": log,
     }
 

@@ -36,6 +36,7 @@ ROW_FAULTS = (
 )
 SOCKET_FAULTS = ("socket_drop", "half_open_socket", "zero_ticks")
 FILE_FAULTS = ("html_502", "empty_body", "hang", "cut_body")
+_ALSO = {"http_502": "html_502", "no_data": "false_no_data"}
 _COMMON = {"fault", "route", "share", "count", "after", "token", "session"}
 
 
@@ -83,6 +84,7 @@ class Fault:
             ValueError: The name is unknown or a value has the wrong shape.
         """
         name = str(script.get("fault", "")).strip().lower().replace("-", "_").replace(" ", "_")
+        name = _ALSO.get(name, name)
         if name not in {*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS}:
             known = ", ".join((*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS))
             raise ValueError(f"no fault is called {script.get('fault')!r}; known: {known}")
