@@ -76,7 +76,7 @@ class FakeLake:
 
     def instruments(self, **how: Any) -> pl.DataFrame:
         self.note("instruments", how)
-        return pl.DataFrame({"symbol": ["TCS23NOV26C312.5"], "strike_paise": [31250], "lot": [1]})
+        return pl.DataFrame({"symbol": ["TCS23NOV26C312.5"], "strike_paise": [31250], "lot": [1], "token": [45161]})
 
     def plan(self, selection: Any) -> Plan:
         self.note("plan", selection)

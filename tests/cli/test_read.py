@@ -87,7 +87,8 @@ def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
 
 
 def test_instruments_show_rupees(terminal: Terminal) -> None:
-    assert terminal("instruments").stdout.splitlines() == ["symbol,strike,lot", "TCS23NOV26C312.5,312.5,1"]
+    assert terminal("instruments").stdout.splitlines() == ["symbol,strike,lot,token", "TCS23NOV26C312.5,312.5,1,45161"]
+    assert " 45161" in terminal("instruments", "--format", "table").stdout
 
 
 def test_instruments_sync_takes_the_masters_for_writing(terminal: Terminal) -> None:

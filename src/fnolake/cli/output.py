@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 100_000
 TABLE_ROWS = 40
 _GAP = 3
+_IDENTITIES = frozenset({"contract", "token"})
 NARROWEST = 160
 """Columns that a table may use when stdout is no terminal."""
 _INSTANT = "%Y-%m-%dT%H:%M:%S%:z"
@@ -135,7 +136,8 @@ def _table(frame: pl.DataFrame, title: str, nothing: str) -> None:
 
     target = console()
     ends = frame if frame.height <= TABLE_ROWS else frame.head(TABLE_ROWS // 2).vstack(frame.tail(TABLE_ROWS // 2))
-    rows = [list(map(cell, row)) for row in ends.iter_rows()]
+    names = frame.columns
+    rows = [[cell(one, grouped=name not in _IDENTITIES) for name, one in zip(names, row, strict=True)] for row in ends.iter_rows()]
     if frame.height > TABLE_ROWS:
         rows.insert(TABLE_ROWS // 2, ["…"] * frame.width)
     same = [] if _width(frame.columns, rows) <= target.width else _constant(frame)
@@ -179,7 +181,7 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], without: Seque
     return shown or [0]
 
 
-def cell(value: object) -> str:
+def cell(value: object, *, grouped: bool = True) -> str:
     """A value as a person reads it in a table."""
     if value is None:
         return ""
@@ -187,7 +189,7 @@ def cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if grouped and isinstance(value, int) else str(value)
 
 
 def console(*, err: bool = False) -> Console:
