@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -135,7 +136,7 @@ def test_the_bhavcopy_is_the_total_of_the_minutes(world, venue, units):
 def test_open_interest_stands_still_while_nothing_trades(world):
     days = world.calendar.sessions(DAY - timedelta(days=20), DAY)
     tables = [{r["FinInstrmId"]: r for r in rows(world.bhavcopy("NSE", "FO", day))} for day in days]
-    for before, after in zip(tables, tables[1:], strict=False):
+    for before, after in pairwise(tables):
         for token, row in list(after.items())[::5]:
             change = int(row["ChngInOpnIntrst"])
             if token in before:

@@ -19,7 +19,7 @@ from fnolake.emulator.prices import RATE, Daily, session_keys, smile
 
 LOOK_BACK = 66
 _WEEKS = 12
-_OPTION_TRADES = 2_600.0
+_OPTION_TRADES = 1_500.0
 _FUTURE_TRADES = 9_000.0
 _SPOT_TRADES = 90_000.0
 
@@ -83,7 +83,8 @@ def _front(kind: NDArray[np.uint8], expiry: Integers, today: int) -> NDArray[np.
     """Spot and the nearest living future, which trade every minute."""
     living = (kind == FUTURE) & (expiry >= today)
     nearest = expiry[living].min() if living.any() else 0
-    return (kind == SPOT) | (living & (expiry == nearest))
+    front: NDArray[np.bool_] = (kind == SPOT) | (living & (expiry == nearest))
+    return front
 
 
 def _quiet_trades(columns: Columns, rows: Integers, und: Underlying, closes: Floats, left: Floats, vix: Floats) -> Floats:
@@ -93,9 +94,9 @@ def _quiet_trades(columns: Columns, rows: Integers, und: Underlying, closes: Flo
     deviation = _base_volatility(und) * vix * np.sqrt((ahead + 0.7) / 365)
     sign = np.where(columns.right[rows] == 2, -1.0, 1.0)[:, None]
     away = sign * (np.log(strike)[:, None] - closes[None, :]) / deviation
-    fade = np.exp(-np.where(away > 0, 0.85, 1.9) * np.abs(away) ** 1.25)
+    fade = np.exp(-np.where(away > 0, 1.0, 2.2) * np.abs(away) ** 1.25)
     round_one = np.where(strike % (und.step_paise * 5 or 1) == 0, 1.7, 0.8)[:, None]
-    tenor = np.exp(-ahead / 8) + 0.12 * np.exp(-ahead / 60) if und.activity >= 10 else np.exp(-np.maximum(ahead - 12, 0) / 9.5)
+    tenor = np.exp(-ahead / 8) + 0.12 * np.exp(-ahead / 60) if und.activity >= 10 else np.exp(-np.maximum(ahead - 9, 0) / 9)
     option = _OPTION_TRADES * und.activity * fade * tenor * round_one
     future = _FUTURE_TRADES * min(und.activity, 12.0) * np.exp(-np.maximum(ahead - 24, 0) / 9)
     spot = np.full_like(left, 2_000 + _SPOT_TRADES * und.activity)
@@ -126,7 +127,5 @@ def _last_seen(traded: NDArray[np.bool_], oi: Integers) -> tuple[Integers, Integ
     width = traded.shape[1]
     at = np.where(traded, np.arange(width), -1)
     rows = np.arange(len(traded))
-    found = []
-    for last in (at.max(axis=1), at[:, :-1].max(axis=1, initial=-1)):
-        found.append(np.where(last >= 0, oi[rows, last], 0))
-    return found[0], found[1]
+    now, before = at.max(axis=1), at[:, :-1].max(axis=1, initial=-1)
+    return np.where(now >= 0, oi[rows, now], 0), np.where(before >= 0, oi[rows, before], 0)

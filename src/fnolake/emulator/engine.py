@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Engine:
         self._seed = seed
         order = np.argsort(columns.und, kind="stable")
         cuts = np.searchsorted(columns.und[order], np.arange(len(unds) + 1))
-        self.rows_of: list[Integers] = [np.asarray(order[a:b], np.int64) for a, b in zip(cuts, cuts[1:], strict=False)]
+        self.rows_of: list[Integers] = [np.asarray(order[a:b], np.int64) for a, b in pairwise(cuts.tolist())]
         self.sheet = lru_cache(_SHEETS)(self._sheet)
         self._path = lru_cache(_PATHS)(self._make_path)
 
@@ -85,7 +86,7 @@ class Engine:
             return None
         today, rows = self.sheet(number, column), self.rows_of[number]
         found = np.zeros((8, len(rows)), np.int64)
-        for which in self._groups(number, today):
+        for which in self._groups(today):
             hours = self.hours_of(int(rows[which[0]]), day)
             if hours is None:
                 return None
@@ -106,7 +107,7 @@ class Engine:
         tick = c.tick[rows].astype(np.int64)
         return np.maximum(np.rint(price / tick).astype(np.int64), 1) * tick
 
-    def _groups(self, number: int, today: Sheet) -> list[Integers]:
+    def _groups(self, today: Sheet) -> list[Integers]:
         """Positions that can be made together: each spot and future, options by whether they expire today."""
         kind = self.columns.kind[today.rows]
         single = [np.array([at]) for at in np.flatnonzero(kind != OPTION)]

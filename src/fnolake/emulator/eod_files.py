@@ -10,7 +10,7 @@ import numpy as np
 
 from fnolake.emulator.engine import Engine, Totals
 from fnolake.emulator.hashing import Integers
-from fnolake.emulator.listings import FUTURE, SPOT, Listings, bfo_symbol
+from fnolake.emulator.listings import FUTURE, SPOT, bfo_symbol
 from fnolake.market.calendar import Calendar
 
 HEADER = (
@@ -21,7 +21,7 @@ HEADER = (
 _CODE = {("NSE", "CM"): 0, ("NSE", "FO"): 1, ("BSE", "CM"): 2, ("BSE", "FO"): 3}
 
 
-def bhavcopy(engine: Engine, listings: Listings, venue: str, segment: str, session: date) -> bytes | None:
+def bhavcopy(engine: Engine, venue: str, segment: str, session: date) -> bytes | None:
     """
     One end-of-day file; None if the date has no session.
 
@@ -37,12 +37,12 @@ def bhavcopy(engine: Engine, listings: Listings, venue: str, segment: str, sessi
         if (engine.columns.exchange[rows] == code).any():
             totals = engine.totals(number, session)
             if totals is not None:
-                lines += _lines(engine, listings, number, column, totals, code)
+                lines += _lines(engine, number, column, totals, code)
     end = "\r\n" if venue == "BSE" else "\n"
     return (end.join(lines) + end).encode()
 
 
-def _lines(engine: Engine, listings: Listings, number: int, column: int, t: Totals, code: int) -> Iterator[str]:
+def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> Iterator[str]:
     c, rows, today = engine.columns, t.sheet.rows, int(engine.days.ordinals[column])
     kept = c.exchange[rows] == code
     if code in (0, 2):

@@ -72,7 +72,8 @@ def streams(keys: Words, count: int) -> Words:
 
 def normals(words: Words) -> Floats:
     """Four standard normals from each word (±3.7), in the order of the words."""
-    return _NORMALS[np.ascontiguousarray(words).view(np.uint16) >> 4]
+    found: Floats = _NORMALS[np.ascontiguousarray(words).view(np.uint16) >> 4]
+    return found
 
 
 def normal(words: Words) -> Floats:

@@ -131,7 +131,7 @@ def _on_grid(ticks: Floats, width: Floats, words: Words, trades: Integers) -> tu
     low = np.where(many, np.rint(np.minimum(ticks[1], ticks[2])), close)
     high = np.maximum(np.maximum(opened, close), high)
     low = np.minimum(np.minimum(opened, close), low)
-    return tuple(np.maximum(part, 1).astype(np.int64) for part in (opened, high, low, close))  # type: ignore[return-value]
+    return tuple(np.maximum(part, 1).astype(np.int64) for part in (opened, high, low, close))
 
 
 def with_prints(flat: Flat, key: int, tick: int, path: Path, hours: Hours) -> Flat:

@@ -26,6 +26,7 @@ class Rows:
         self._of = cache(self._read)
 
     def __call__(self, exchange: str, token: int) -> tuple[str, ...]:
+        """The fields of a row, empty if the file has none."""
         line = self._of(exchange).get(token)
         return () if line is None else tuple(line.split(","))
 
@@ -54,7 +55,7 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
     table = _in_play(table, underlyings)
     levels = _levels(table, day)
     names = table["underlying"].unique().sort().to_list()
-    unds = [_underlying(name, table, levels.get(name)) for name in names]
+    unds = [_underlying(name, levels.get(name)) for name in names]
     return _columns(table, {name: i for i, name in enumerate(names)}, unds, day), unds
 
 
@@ -79,7 +80,7 @@ def _levels(table: pl.DataFrame, day: date) -> dict[str, float]:
     return dict(near.group_by("underlying").agg(pl.col("strike_paise").median()).iter_rows())
 
 
-def _underlying(name: str, table: pl.DataFrame, level: float | None) -> Underlying:
+def _underlying(name: str, level: float | None) -> Underlying:
     key, is_index = text_key(name), name in INDICES or name == VIX[0]
     if name == VIX[0]:
         return Underlying(name, key, VIX[2] * 100, 0.9, 0.0, is_index=True, step_paise=0, tick_paise=1, display=name)

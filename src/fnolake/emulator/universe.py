@@ -32,7 +32,7 @@ ANCHOR = date(2026, 11, 20)
 _WEEKLY = {"NIFTY": 5, "SENSEX": 5}
 _LONG_DATED = {"NIFTY": 10, "SENSEX": 6, "BANKNIFTY": 3}
 _INDEX_STRIKES = {"NIFTY": 40, "SENSEX": 40, "BANKNIFTY": 44, "MIDCPNIFTY": 32}
-_STOCK_STRIKES = (9, 6, 3)
+_STOCK_STRIKES = (10, 7, 4)
 _MONTH, _WEEK_DAYS = 91, 36
 
 
@@ -115,10 +115,9 @@ def _add_expiry(
     base, slots, per = _tokens(und, stock)
     slot = (expiry.toordinal() // 7 if slots > 4 else expiry.year * 12 + expiry.month) % slots
     first = base + slot * (2 * per + 2)
-    if order < 3 or not _is_weekly(und.name, expiry):
+    if not _is_weekly(und.name, expiry) and (expiry - day).days < 100:
         tick = und.tick_paise if stock else 10 if exchange == 1 else 5
-        if (expiry - day).days < 100:
-            table.add(exchange, first, number, FUTURE, expiry.toordinal(), listed, 0, 0, lot, tick)
+        table.add(exchange, first, number, FUTURE, expiry.toordinal(), listed, 0, 0, lot, tick)
     tick = 1 if stock and und.level < 25_000 else 5
     for strike in _strikes(und, expiry, day, order, span):
         at = first + 2 + strike // und.step_paise % per * 2
@@ -167,7 +166,8 @@ def expiries(name: str, day: date, calendar: Calendar) -> list[tuple[date, int]]
 
 def _long_dated(name: str, after: date, weekday: int, calendar: Calendar) -> list[tuple[date, int]]:
     """Quarterly and half-yearly expiries that follow the serial months."""
-    count, found, month = _LONG_DATED.get(name, 0), [], after.month
+    found: list[tuple[date, int]] = []
+    count, month = _LONG_DATED.get(name, 0), after.month
     while len(found) < count:
         month += 1
         is_quarter = month % 3 == 0 and (len(found) < 4 or month % 6 == 0)

@@ -141,7 +141,7 @@ class World:
 
     def bhavcopy(self, venue: str, segment: str, session: date) -> bytes | None:
         """The exchange's end-of-day file as plain CSV in the UDiFF layout; None if there was no session."""
-        return eod_files.bhavcopy(self._engine, self.listings, venue, segment, session)
+        return eod_files.bhavcopy(self._engine, venue, segment, session)
 
     def holiday_master(self) -> bytes:
         """NSE's holiday list of the year, as JSON."""
