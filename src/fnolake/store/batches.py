@@ -24,7 +24,7 @@ from fnolake.store.schema import UPSERT_COVERAGE
 
 HOT, REFUSED = "hot", "refused"
 _ROW_GROUP = 32_768
-_ATTEMPT = "insert into attempts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_ATTEMPT = "insert into attempts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REQUEST = "insert into requests values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (request_key) do nothing"
 
 
@@ -96,7 +96,7 @@ def record_batch(connection: sqlite3.Connection, number: int, batch: Batch, file
         (number, files.bars, batch.bars.height, files.refused, batch.refused.height, files.bars_hash, files.refused_hash, now_us),
     )
     first = connection.execute("select coalesce(max(attempt), 0) + 1 from attempts").fetchone()[0]
-    connection.executemany(_ATTEMPT, (_attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
+    connection.executemany(INSERT_ATTEMPT, (_attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
     last = first + len(batch.attempts)
     won = connection.execute(UPSERT_COVERAGE, (first, last)).rowcount
     touched = {(days(attempt.session),) for attempt in batch.attempts}

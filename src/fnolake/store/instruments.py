@@ -29,7 +29,7 @@ _COLUMNS = (
     "tick_paise, provider_symbol, is_index, valid_from, valid_to, first_seen, last_seen"
 )
 _SELECT = "select " + _COLUMNS + " from instruments order by contract, revision"  # noqa: S608
-_INSERT = "insert into instruments (" + _COLUMNS + ") values (" + ", ".join("?" * 19) + ")"  # noqa: S608
+INSERT = "insert into instruments (" + _COLUMNS + ") values (" + ", ".join("?" * 19) + ")"  # noqa: S608
 GENERATION = "instruments_generation"
 
 
@@ -280,7 +280,7 @@ def apply_changes(connection: sqlite3.Connection, changes: Changes, provider: st
     """Run a diff's statements inside the caller's transaction."""
     for statement, values in changes.updates:
         connection.executemany(statement, values)
-    connection.executemany(_INSERT, changes.inserts)
+    connection.executemany(INSERT, changes.inserts)
     connection.executemany(
         "insert into provider_symbols values (?, ?, ?) on conflict (contract, provider) do update set symbol = excluded.symbol",
         [(row[0], provider, row[13]) for row in changes.inserts],

@@ -114,3 +114,17 @@ def requests(ledger: Ledger) -> pl.DataFrame:
 def unpublished(ledger: Ledger) -> list[date]:
     """Sessions with something that is not published yet, ascending."""
     return [from_days(int(str(row[0]))) for row in ledger.rows("select session from dirty order by session")]
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """Rows at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
+    asked = {
+        "contracts": "select count(distinct contract) from instruments",
+        "contract_sessions": "select count(*) from coverage",
+        "bars": "select coalesce(sum(bars), 0) from coverage",
+        "published_bars": "select coalesce(sum(bar_rows), 0) from published",
+        "published_bytes": "select coalesce(sum(bytes), 0) from published",
+        "requests": "select count(*) from requests",
+    }
+    with ledger.reading():
+        return {name: int(str(ledger.rows(statement)[0][0])) for name, statement in asked.items()}

@@ -77,8 +77,8 @@ def masters(ledger: Ledger) -> pl.DataFrame:
 
 def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
     """Copy instruments and masters beside the ledger, each file replaced whole, unless the copy is as they are."""
-    generation = ledger.meta(GENERATION) or ""
-    if ledger.meta(_COPIED) == generation:
+    generation = ledger.meta(GENERATION)
+    if generation is None or ledger.meta(_COPIED) == generation:
         return
     folder = make_folder(lake / CATALOG)
     for name, table in (("instruments", book.history()), ("masters", masters(ledger))):

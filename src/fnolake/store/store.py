@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,8 @@ from fnolake.model import Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
 from fnolake.store import batches, exchange, known, masters
 from fnolake.store import publish as publishing
+from fnolake.store import rebuild as rebuilding
+from fnolake.store import upkeep as keeping
 from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
 from fnolake.store.exchange import ExchangeDayLike
@@ -30,7 +32,9 @@ from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
+from fnolake.store.rebuild import RebuildReport
 from fnolake.store.state import StateFolder
+from fnolake.store.upkeep import UpkeepReport
 
 GRACE_S = 600.0
 """How long files that nobody names any more stay for readers under way, in seconds."""
@@ -59,6 +63,7 @@ class Store:
         self._book = InstrumentBook(ledger)
         self._writing = threading.RLock()
         self._closed = False
+        self._lost = lock is not None and (path / reading.BARS.name).exists()
 
     @classmethod
     def open(
@@ -110,6 +115,10 @@ class Store:
     def _writable(self) -> None:
         if self._lock is None:
             raise StoreError(f"{self.path} is open for reading; open it for writing")
+        if self._lost:
+            if not self._ledger.rows("select 1 from batches union all select 1 from published limit 1"):
+                raise StoreError(f"the ledger of {self.path} is lost; run `fnolake upkeep --rebuild-ledger` before anything is written")
+            self._lost = False
 
     def commit(self, batch: Batch) -> CommitResult:
         """
@@ -244,6 +253,35 @@ class Store:
         The files it names stay readable for the grace, whatever a writer does meanwhile.
         """
         return reading.read(self.path, self._ledger, self._book, contracts, sessions)
+
+    def upkeep(self, now: datetime | None = None, *, check: bool = False) -> UpkeepReport:
+        """
+        Put the lake in order: garbage, replaced files past the grace, checkpoints, the day's backup; with ``check``, hashes.
+
+        Args:
+            now: Calendar instant; None is the machine's.
+            check: Read every file again; ``UpkeepReport.corrupt`` has those that differ.
+        """
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            masters.write_catalog(self.path, self._ledger, self._book)
+            return keeping.upkeep(self.path, self._ledger, now or datetime.now(UTC), self._grace_s, check=check)
+
+    def rebuild_ledger(self) -> RebuildReport:
+        """
+        Fill the new, empty ledger of a lake whose ledger was lost, from the Delta tables and the catalog.
+
+        Raises:
+            StoreError: The ledger is not empty, or the catalog is gone too.
+        """
+        if self._lock is None:
+            raise StoreError(f"{self.path} is open for reading; open it for writing")
+        with self._writing, disk_guard(self.path):
+            return rebuilding.rebuild(self.path, self._ledger)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
+        return known.counts(self._ledger)
 
     def unpublished(self) -> list[date]:
         """Sessions with something that is not published yet, ascending."""
