@@ -66,9 +66,16 @@ def sheet(columns: Columns, rows: Integers, und: Underlying, number: int, days: 
     now, before = _last_seen(trades_at_all, oi)
     spot_like = kind == SPOT
     return Sheet(
-        rows, daily[:, -1], np.where(trades_at_all[:, -1], np.maximum(expected[:, -1], 1.2), 0.0), np.where(spot_like, 0, before),
-        np.where(spot_like, 0, now), left[:, -1], np.where(spot_like, 0.0, RATE * (left[:, -1] + 0.6) / 365),
-        _sigma(columns, rows, und, closes[-1], left[:, -1], float(days.vix[column])), front, und.is_index,
+        rows,
+        daily[:, -1],
+        np.where(trades_at_all[:, -1], np.maximum(expected[:, -1], 1.2), 0.0),
+        np.where(spot_like, 0, before),
+        np.where(spot_like, 0, now),
+        left[:, -1],
+        np.where(spot_like, 0.0, RATE * (left[:, -1] + 0.6) / 365),
+        _sigma(columns, rows, und, closes[-1], left[:, -1], float(days.vix[column])),
+        front,
+        und.is_index,
     )
 
 
@@ -87,7 +94,9 @@ def _front(kind: NDArray[np.uint8], expiry: Integers, today: int) -> NDArray[np.
     return front
 
 
-def _quiet_trades(columns: Columns, rows: Integers, und: Underlying, closes: Floats, left: Floats, vix: Floats) -> Floats:
+def _quiet_trades(
+    columns: Columns, rows: Integers, und: Underlying, closes: Floats, left: Floats, vix: Floats
+) -> Floats:
     """Trades to expect on an ordinary day: fading with moneyness and tenor."""
     kind, strike = columns.kind[rows], np.maximum(columns.strike[rows], 1)
     ahead = np.maximum(left, 0.0)
@@ -96,7 +105,9 @@ def _quiet_trades(columns: Columns, rows: Integers, und: Underlying, closes: Flo
     away = sign * (np.log(strike)[:, None] - closes[None, :]) / deviation
     fade = np.exp(-np.where(away > 0, 1.0, 2.2) * np.abs(away) ** 1.25)
     round_one = np.where(strike % (und.step_paise * 5 or 1) == 0, 1.7, 0.8)[:, None]
-    tenor = np.exp(-ahead / 8) + 0.12 * np.exp(-ahead / 60) if und.activity >= 10 else np.exp(-np.maximum(ahead - 9, 0) / 9)
+    tenor = (
+        np.exp(-ahead / 8) + 0.12 * np.exp(-ahead / 60) if und.activity >= 10 else np.exp(-np.maximum(ahead - 9, 0) / 9)
+    )
     option = _OPTION_TRADES * und.activity * fade * tenor * round_one
     future = _FUTURE_TRADES * min(und.activity, 12.0) * np.exp(-np.maximum(ahead - 24, 0) / 9)
     spot = np.full_like(left, 2_000 + _SPOT_TRADES * und.activity)

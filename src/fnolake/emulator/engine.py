@@ -50,7 +50,9 @@ class Totals:
 class Engine:
     """Trades of a market, made when asked for."""
 
-    def __init__(self, columns: Columns, unds: Sequence[Underlying], days: Daily, calendar: Calendar, seed: int) -> None:
+    def __init__(
+        self, columns: Columns, unds: Sequence[Underlying], days: Daily, calendar: Calendar, seed: int
+    ) -> None:
         self.columns, self.unds, self.days = columns, unds, days
         self.hours = HoursBook(calendar)
         self._seed = seed
@@ -78,8 +80,14 @@ class Engine:
         """A contract's hours on a date."""
         c, und = self.columns, self.unds[self.columns.und[row]]
         venue = EXCHANGES[c.exchange[row]][0] + "SE"
-        return self.hours.of(venue, KINDS[c.kind[row]], und.name, day, expires=int(c.expiry[row]) == day.toordinal(),
-                             is_index=und.is_index)
+        return self.hours.of(
+            venue,
+            KINDS[c.kind[row]],
+            und.name,
+            day,
+            expires=int(c.expiry[row]) == day.toordinal(),
+            is_index=und.is_index,
+        )
 
     def totals(self, number: int, day: date) -> Totals | None:
         """Totals of all contracts of an underlying; None without a session."""
@@ -142,8 +150,17 @@ def _minutes(flat: Flat, lot: int, before: int, after: int, midnight_s: int) -> 
     total = max(int(running[-1]), 1)
     oi = (before + (after - before) * running // total) * lot
     return Minutes(
-        midnight_s + 60 * flat.minute, flat.open, flat.high, flat.low, flat.close, flat.lots * lot, oi,
-        typical(flat) if running[-1] else np.zeros_like(running), running * lot, flat.phase, flat.trades,
+        midnight_s + 60 * flat.minute,
+        flat.open,
+        flat.high,
+        flat.low,
+        flat.close,
+        flat.lots * lot,
+        oi,
+        typical(flat) if running[-1] else np.zeros_like(running),
+        running * lot,
+        flat.phase,
+        flat.trades,
     )
 
 

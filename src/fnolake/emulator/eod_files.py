@@ -56,9 +56,14 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
     for at in np.flatnonzero(kept).tolist():
         row = int(rows[at])
         lot, lots = int(c.lot[row]), int(t.lots[at])
-        prices = ",".join([f"{p / 100:.2f}" for p in (t.open[at], t.high[at], t.low[at], close[at], t.last[at], before[at])])
+        prices = ",".join(
+            [f"{p / 100:.2f}" for p in (t.open[at], t.high[at], t.low[at], close[at], t.last[at], before[at])]
+        )
         if code in (0, 2):
-            middle, tail = f",,,,,{und.name} LIMITED,{prices},,{close[at] / 100:.2f},,,", f"{lots},{t.value[at] / 100:.2f}"
+            middle, tail = (
+                f",,,,,{und.name} LIMITED,{prices},,{close[at] / 100:.2f},,,",
+                f"{lots},{t.value[at] / 100:.2f}",
+            )
             kind, series = "STK", "EQ"
         else:
             kind, middle = _identity(engine, row, und.name, is_index=und.is_index)
@@ -67,8 +72,10 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
             worth = (int(t.value[at]) + lots * int(c.strike[row])) * lot
             tail, series = f"{lots if code == 1 else lots * lot},{worth / 100:.2f}", ""
         segment, venue = ("CM", "FO")[code % 2], ("NSE", "BSE")[code // 2]
-        yield (f"{head}{segment},{venue},{kind},{c.token[row]},,{und.name},{series}{middle}"
-               f"{tail},{t.trades[at]},F1,{lot},,,,,")
+        yield (
+            f"{head}{segment},{venue},{kind},{c.token[row]},,{und.name},{series}{middle}"
+            f"{tail},{t.trades[at]},F1,{lot},,,,,"
+        )
 
 
 def _identity(engine: Engine, row: int, name: str, *, is_index: bool) -> tuple[str, str]:
@@ -78,10 +85,14 @@ def _identity(engine: Engine, row: int, name: str, *, is_index: bool) -> tuple[s
     if c.kind[row] == FUTURE:
         return ("IDF" if is_index else "STF"), f",{expiry},{expiry},,,{bfo_symbol(name, expiry, None, None)},"
     strike, right = int(c.strike[row]), ("CE", "PE")[int(c.right[row]) - 1]
-    return ("IDO" if is_index else "STO"), f",{expiry},{expiry},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
+    return (
+        "IDO" if is_index else "STO"
+    ), f",{expiry},{expiry},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
 
 
-def _closes(engine: Engine, number: int, column: int, t: Totals, code: int, underlying: int) -> tuple[Integers, Integers]:
+def _closes(
+    engine: Engine, number: int, column: int, t: Totals, code: int, underlying: int
+) -> tuple[Integers, Integers]:
     """
     Closing and settlement prices.
 
@@ -105,8 +116,14 @@ def holiday_master(calendar: Calendar, year: int) -> bytes:
     days = [date(year, 1, 1) + timedelta(days=n) for n in range(365 + (year % 4 == 0))]
     closed = [day for day in days if day.weekday() < 5 and calendar.status(day) == "closed"]
     rows = [
-        {"tradingDate": day.strftime("%d-%b-%Y"), "weekDay": day.strftime("%A"), "description": "Trading holiday", "morning_session": None,
-         "evening_session": None, "Sr_no": number}
+        {
+            "tradingDate": day.strftime("%d-%b-%Y"),
+            "weekDay": day.strftime("%A"),
+            "description": "Trading holiday",
+            "morning_session": None,
+            "evening_session": None,
+            "Sr_no": number,
+        }
         for number, day in enumerate(closed, 1)
     ]
     return json.dumps({"CM": rows, "FO": rows}).encode()

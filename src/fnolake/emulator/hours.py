@@ -70,10 +70,26 @@ class HoursBook:
             self._grids[key] = None if session is None else _whole(session)
         return self._grids[key]
 
-    def _find(self, venue: str, kind: str, underlying: str, day: date, *, expires: bool, is_index: bool) -> Hours | None:
+    def _find(
+        self, venue: str, kind: str, underlying: str, day: date, *, expires: bool, is_index: bool
+    ) -> Hours | None:
         whole = self.grid(venue, day)
-        contract = Contract(0, venue, "CM" if kind == "spot" else "FO", 0, "", underlying, kind, day if expires else None, None, None,
-                            1, 1, "", is_index)
+        contract = Contract(
+            0,
+            venue,
+            "CM" if kind == "spot" else "FO",
+            0,
+            "",
+            underlying,
+            kind,
+            day if expires else None,
+            None,
+            None,
+            1,
+            1,
+            "",
+            is_index,
+        )
         session = _known(lambda: self._calendar.session_for(contract, day))
         if whole is None or session is None:
             return None

@@ -111,8 +111,13 @@ class ColumnsBuilder:
 class Listings(Sequence[Listing]):
     """All contracts, made one at a time."""
 
-    def __init__(self, columns: Columns, underlyings: Sequence[Underlying], fields: Callable[[str, int], tuple[str, ...]] | None = None,
-                 rows: Integers | None = None) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        underlyings: Sequence[Underlying],
+        fields: Callable[[str, int], tuple[str, ...]] | None = None,
+        rows: Integers | None = None,
+    ) -> None:
         self.columns, self.underlyings, self._fields = columns, underlyings, fields
         self._rows = rows
         span = np.int64(1) << 40
@@ -164,8 +169,22 @@ class Listings(Sequence[Listing]):
             fields = _cash_fields(exchange, token, und, tick)
         else:
             fields = _derivative_fields(exchange, token, und, kind, expiry or date.min, strike, right, lot, tick)
-        return Listing(exchange, token, fields[4], venue, segment, und.name, KINDS[kind], expiry, strike, right, lot, tick,
-                       und.is_index, fields)
+        return Listing(
+            exchange,
+            token,
+            fields[4],
+            venue,
+            segment,
+            und.name,
+            KINDS[kind],
+            expiry,
+            strike,
+            right,
+            lot,
+            tick,
+            und.is_index,
+            fields,
+        )
 
 
 def rupees_text(paise: int) -> str:
@@ -180,7 +199,15 @@ def _cash_fields(exchange: str, token: int, und: Underlying, tick: int) -> tuple
 
 
 def _derivative_fields(
-    exchange: str, token: int, und: Underlying, kind: int, expiry: date, strike: int | None, right: str | None, lot: int, tick: int,
+    exchange: str,
+    token: int,
+    und: Underlying,
+    kind: int,
+    expiry: date,
+    strike: int | None,
+    right: str | None,
+    lot: int,
+    tick: int,
 ) -> tuple[str, ...]:
     if exchange == "BFO":
         code = BSE_CODES.get(und.name, und.name[:4]) + ("FUT" if kind == FUTURE else "OPT")
@@ -189,8 +216,17 @@ def _derivative_fields(
         code, no_strike = und.name, "-0.01"
         symbol = contract_symbol(und.name, KINDS[kind], expiry, strike, right, is_index=und.is_index)
     return (
-        exchange, str(token), str(lot), code, symbol, expiry.strftime("%d-%b-%Y").upper(), _INSTRUMENT[kind, und.is_index],
-        right or "XX", no_strike if strike is None else strike_text(strike), rupees_text(tick), "",
+        exchange,
+        str(token),
+        str(lot),
+        code,
+        symbol,
+        expiry.strftime("%d-%b-%Y").upper(),
+        _INSTRUMENT[kind, und.is_index],
+        right or "XX",
+        no_strike if strike is None else strike_text(strike),
+        rupees_text(tick),
+        "",
     )
 
 

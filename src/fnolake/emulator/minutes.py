@@ -113,15 +113,21 @@ def _traded(sheet: Sheet, live: Integers, hours: Hours) -> tuple[Integers, Integ
     return at, minute + hours.first, words[at, minute], trades
 
 
-def _option_prices(columns: Columns, sheet: Sheet, which: Integers, path: Path, minute: Integers, hours: Hours) -> Floats:
+def _option_prices(
+    columns: Columns, sheet: Sheet, which: Integers, path: Path, minute: Integers, hours: Hours
+) -> Floats:
     rows, carry = sheet.rows[which], sheet.carry[which]
     strike = columns.strike[rows].astype(np.float64)
     sign = np.where(columns.right[rows] == 2, -1.0, 1.0)
     deviation = sheet.sigma[which] * np.sqrt((sheet.days[which] + hours.left[minute]) / 365)
-    return option_value(path.paise[:, minute] * np.exp(carry), path.logs[:, minute] + (carry - np.log(strike)), strike, deviation, sign)
+    return option_value(
+        path.paise[:, minute] * np.exp(carry), path.logs[:, minute] + (carry - np.log(strike)), strike, deviation, sign
+    )
 
 
-def _on_grid(ticks: Floats, width: Floats, words: Words, trades: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+def _on_grid(
+    ticks: Floats, width: Floats, words: Words, trades: Integers
+) -> tuple[Integers, Integers, Integers, Integers]:
     """Open, high, low, close in whole ticks: the first and last trade jitter, few trades have few prices."""
     opened = np.rint(ticks[0] + width * (2 * fraction(words, 12, 8) - 1))
     close = np.rint(ticks[3] + width * (2 * fraction(words, 4, 8) - 1))
@@ -156,7 +162,9 @@ def _whole_ticks(price: float, tick: int) -> int:
 
 def _print(flat: Flat, minute: int, price: int, share: float, phase: int) -> Flat:
     lots, trades = int(flat.lots.sum() * share), int(flat.trades.sum() * share) + 1
-    return Flat(*(np.array([value], np.int64) for value in (0, minute, price, price, price, price, lots, trades, phase)))
+    return Flat(
+        *(np.array([value], np.int64) for value in (0, minute, price, price, price, price, lots, trades, phase))
+    )
 
 
 def typical(flat: Flat) -> NDArray[np.int64]:

@@ -48,7 +48,8 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
     """
     tables = [
         parse_master(exchange, files[exchange], day).listings.with_columns(pl.lit(exchange).alias("exchange"))
-        for exchange in EXCHANGES if exchange in files
+        for exchange in EXCHANGES
+        if exchange in files
     ]
     table = pl.concat(tables)
     table = table.filter((pl.col("expiry") >= day) | pl.col("expiry").is_null())
@@ -66,9 +67,21 @@ def _in_play(table: pl.DataFrame, underlyings: Sequence[str] | None) -> pl.DataF
     table = table.filter(pl.col("underlying").is_in([*sorted(traded), VIX[0]]))
     has = set(table.filter((pl.col("exchange") == "BSE") & (pl.col("kind") == "spot"))["token"])
     added = [
-        {"exchange": "BSE", "venue": "BSE", "segment": "CM", "token": token, "symbol": name, "underlying": name, "kind": "spot",
-         "lot": 1, "tick_paise": 5, "provider_symbol": name, "is_index": True}
-        for name, token in BSE_INDEX_TOKENS.items() if name in traded and token not in has
+        {
+            "exchange": "BSE",
+            "venue": "BSE",
+            "segment": "CM",
+            "token": token,
+            "symbol": name,
+            "underlying": name,
+            "kind": "spot",
+            "lot": 1,
+            "tick_paise": 5,
+            "provider_symbol": name,
+            "is_index": True,
+        }
+        for name, token in BSE_INDEX_TOKENS.items()
+        if name in traded and token not in has
     ]
     return pl.concat([table, pl.DataFrame(added, schema=table.schema)]) if added else table
 
@@ -89,7 +102,9 @@ def _underlying(name: str, level: float | None) -> Underlying:
     volatility = known[6] if known else 0.2 + 0.002 * (key % 100)
     activity = known[7] if known else 0.06 + 0.9 * (key % 97 / 97) ** 3
     step = known[4] * 100 if known else strike_step(price, volatility)
-    return Underlying(name, key, price, volatility, activity, is_index, step, 5 if known else cash_tick(price), name, name)
+    return Underlying(
+        name, key, price, volatility, activity, is_index, step, 5 if known else cash_tick(price), name, name
+    )
 
 
 def _columns(table: pl.DataFrame, number: Mapping[str, int], unds: Sequence[Underlying], day: date) -> Columns:
@@ -97,8 +112,18 @@ def _columns(table: pl.DataFrame, number: Mapping[str, int], unds: Sequence[Unde
     order = ("exchange", "token", "underlying", "kind", "expiry", "strike_paise", "right", "lot", "tick_paise")
     for exchange, token, name, kind, expiry, strike, right, lot, tick in table.select(order).iter_rows():
         ends = expiry.toordinal() if expiry else 0
-        builder.add(EXCHANGES.index(exchange), token, number[name], _KIND[kind], ends, _listed(ends, day), strike or 0, _RIGHT[right],
-                    lot, tick or unds[number[name]].tick_paise)
+        builder.add(
+            EXCHANGES.index(exchange),
+            token,
+            number[name],
+            _KIND[kind],
+            ends,
+            _listed(ends, day),
+            strike or 0,
+            _RIGHT[right],
+            lot,
+            tick or unds[number[name]].tick_paise,
+        )
     return builder.done()
 
 

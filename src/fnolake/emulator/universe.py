@@ -55,14 +55,33 @@ def underlyings(names: Sequence[str] | None) -> list[Underlying]:
 
 def _index(name: str) -> Underlying:
     _, display, symbol, level, step, _, volatility, activity = INDICES[name]
-    return Underlying(name, text_key(name), level * 100.0, volatility, activity, True, step * 100, 5, display, symbol,
-                      in_master=name not in NOT_IN_MASTER)
+    return Underlying(
+        name,
+        text_key(name),
+        level * 100.0,
+        volatility,
+        activity,
+        True,
+        step * 100,
+        5,
+        display,
+        symbol,
+        in_master=name not in NOT_IN_MASTER,
+    )
 
 
 def _stock(stock: Stock) -> Underlying:
     volatility = 0.2 + 0.002 * (text_key(stock.name) % 100)
-    return Underlying(stock.name, text_key(stock.name), float(stock.price_paise), volatility, 40.0 / (40.0 + stock.rank * 2.5), False,
-                      strike_step(stock.price_paise, volatility), cash_tick(stock.price_paise))
+    return Underlying(
+        stock.name,
+        text_key(stock.name),
+        float(stock.price_paise),
+        volatility,
+        40.0 / (40.0 + stock.rank * 2.5),
+        False,
+        strike_step(stock.price_paise, volatility),
+        cash_tick(stock.price_paise),
+    )
 
 
 def strike_step(price_paise: float, volatility: float = 0.3) -> int:
@@ -78,7 +97,9 @@ def cash_tick(price_paise: float) -> int:
     return next((tick for top, tick in bands if price_paise < top * 100), 500)
 
 
-def build_columns(unds: Sequence[Underlying], day: date, calendar: Calendar, levels: Floats, ordinals: Sequence[int]) -> Columns:
+def build_columns(
+    unds: Sequence[Underlying], day: date, calendar: Calendar, levels: Floats, ordinals: Sequence[int]
+) -> Columns:
     """
     Every contract that is alive on ``day``.
 
@@ -107,7 +128,13 @@ def build_columns(unds: Sequence[Underlying], day: date, calendar: Calendar, lev
 
 
 def _add_expiry(
-    table: ColumnsBuilder, number: int, und: Underlying, stock: Stock | None, lot: int, life: tuple[date, int, int], day: date,
+    table: ColumnsBuilder,
+    number: int,
+    und: Underlying,
+    stock: Stock | None,
+    lot: int,
+    life: tuple[date, int, int],
+    day: date,
     span: tuple[float, float],
 ) -> None:
     expiry, listed, order = life

@@ -51,8 +51,15 @@ class Quote:
 class World:
     """A market. Holds its listings as columns and nothing per trade; may be shared between threads."""
 
-    def __init__(self, day: date, calendar: Calendar, listings: Listings, days: Daily, seed: int,
-                 files: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        day: date,
+        calendar: Calendar,
+        listings: Listings,
+        days: Daily,
+        seed: int,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.day, self.calendar, self.listings = day, calendar, listings
         self._engine = Engine(listings.columns, listings.underlyings, days, calendar, seed)
         self._files = files
@@ -111,8 +118,14 @@ class World:
     def search(self, exchange: str, text: str) -> list[Listing]:
         """Listings whose trading symbol holds every word, spot first, then by expiry."""
         words = text.upper().split()
-        found = [one for one in self._of_exchange(exchange) if all(word in one.symbol.upper() for word in words)] if words else []
-        return sorted(found, key=lambda one: (one.kind != "spot", one.expiry or date.min, one.strike_paise or 0, one.symbol))
+        found = (
+            [one for one in self._of_exchange(exchange) if all(word in one.symbol.upper() for word in words)]
+            if words
+            else []
+        )
+        return sorted(
+            found, key=lambda one: (one.kind != "spot", one.expiry or date.min, one.strike_paise or 0, one.symbol)
+        )
 
     def minutes(self, listing: Listing, session: date) -> Minutes:
         """Bars of one contract-session; empty if it did not trade, was not listed, or the date has no (known) session."""
@@ -126,13 +139,22 @@ class World:
             return Quote(*[0] * 10)
         m = self._engine.minutes(row, day)
         seen = int(m.epoch_s.searchsorted(at.timestamp(), "right"))
-        before = self._theory(row, day, last=False)
+        before = self._close_before(row, day)
         if not seen:
             return Quote(before, 0, 0, 0, before, 0, 0, 0, *_sides(before, listing.tick_paise))
         last, bought = int(m.close[seen - 1]), int(m.cumulative[seen - 1])
         paid = int((m.vwap_paise[:seen] * m.volume[:seen]).sum())
-        return Quote(last, int(m.open[0]), int(m.high[:seen].max()), int(m.low[:seen].min()), before, bought, int(m.oi[seen - 1]),
-                     paid // bought if bought else 0, *_sides(last, listing.tick_paise))
+        return Quote(
+            last,
+            int(m.open[0]),
+            int(m.high[:seen].max()),
+            int(m.low[:seen].min()),
+            before,
+            bought,
+            int(m.oi[seen - 1]),
+            paid // bought if bought else 0,
+            *_sides(last, listing.tick_paise),
+        )
 
     def listed_on(self, session: date) -> Listings:
         """Contracts of this world that were listed and had not expired on a date."""
@@ -151,10 +173,10 @@ class World:
         code = EXCHANGES.index(exchange) if exchange in EXCHANGES else 99
         return self.listings.only(np.flatnonzero(self.listings.columns.exchange == code))
 
-    def _theory(self, row: int, day: date, *, last: bool) -> int:
+    def _close_before(self, row: int, day: date) -> int:
         number = int(self.listings.columns.und[row])
         days = self._engine.days
-        column = int(days.ordinals.searchsorted(day.toordinal(), "right" if last else "left")) - 1
+        column = int(days.ordinals.searchsorted(day.toordinal())) - 1
         at = int(self._engine.rows_of[number].searchsorted(row))
         return int(self._engine.theory(number, max(column, 1))[at])
 
@@ -167,5 +189,3 @@ def _daily(unds: list[Underlying], day: date, anchor: date, calendar: Calendar, 
 
 def _sides(price: int, tick: int) -> tuple[int, int]:
     return max(price - tick, tick), price + tick
-
-
