@@ -23,7 +23,7 @@ from fnolake.store.known import ATTEMPT_SCHEMA
 from fnolake.store.ledger import Ledger, days
 from fnolake.store.tables import NewFile, TableSpec, replace_partition, write_file
 
-PIECE_ROWS = 300_000
+PIECE_ROWS = 50_000
 """Rows sorted at once, unless one underlying has more."""
 
 COVERAGE = TableSpec("coverage", {k: v for k, v in ATTEMPT_SCHEMA.items() if k != "batch"}, ("session",))
