@@ -12,26 +12,26 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import FnolakeError
+from fnolake.errors import FnolakeError, StoreError
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Event, RequestRecord, Selection
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
 from fnolake.query import coverage as coverage_of
-from fnolake.query.bars import read
 from fnolake.query.pick import near_only, pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending
 from fnolake.sync.backfill import LineSettings
-from fnolake.sync.connect import choose_account, connected, make_provider, open_http
+from fnolake.sync.connect import budget_used, choose_account, connected, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening, SyncReport
 from fnolake.sync.plan import Plan, make_plan
@@ -46,24 +46,32 @@ def _ignore(_event: Event) -> None:
     return
 
 
-def open_lake(path: Path | str, *, write: bool = False, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> Lake:
+def open_lake(
+    path: Path | str, *, write: bool = False, lost: bool = False, settings: Settings | None = None, environ: Mapping[str, str] | None = None
+) -> Lake:
     """
     Open a lake; use it as a context manager.
 
     Args:
         path: Its folder.
         write: Take the writer lock (one writer a lake).
+        lost: Open a lake whose ledger is lost, to rebuild it.
         settings: Instead of ``lake.toml`` and the environment.
         environ: Instead of the process's environment.
 
     Raises:
         ConfigError: A setting is wrong, or there is no lake to read.
         StoreLocked: Another process writes this lake.
+        StoreError: The ledger is lost, and this is not to rebuild it.
     """
     folder = Path(path).expanduser().absolute()
     variables = os.environ if environ is None else environ
     chosen = settings or load(folder, variables)
-    return Lake(chosen, Store.open(folder, write=write), variables)
+    store = Store.open(folder, write=write)
+    if store.is_lost and not lost:
+        store.close()
+        raise StoreError(f"{folder}: the ledger is lost, the bars are there; run `fnolake upkeep --rebuild-ledger`")
+    return Lake(chosen, store, variables)
 
 
 class Lake:
@@ -120,7 +128,7 @@ class Lake:
             provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
             found.append(AccountStatus(
                 name, account.provider, account.generation, provider.signed_in, provider.signed_in_until,
-                allowance=max(count for count, _ in provider.dialect.windows),
+                *budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar),
             ))
         return tuple(found)
 
@@ -180,6 +188,8 @@ class Lake:
             UnknownInstrument: Nothing of that name in this lake.
         """
         import polars as pl
+
+        from fnolake.query.bars import read
 
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         known = self.store.coverage(None).filter(pl.col("contract").is_in(meant) & (pl.col("bars") > 0))
@@ -281,15 +291,30 @@ class Lake:
 
     # -- looking after it ---------------------------------------------------------------------------------------------
 
-    def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False) -> list[str]:
-        """Publish what is finished, clean, back up; ``check`` re-reads every hash; says what it did, in lines."""
-        lines = list(self.store.rebuild_ledger()) if rebuild_ledger else []
+    def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False) -> Kept:
+        """
+        Publish what is finished, clean, back up.
+
+        Args:
+            check: Read every file again and compare its hash.
+            rebuild_ledger: First fill a lost ledger from what is published.
+        """
+        lines = self.store.rebuild_ledger().lines if rebuild_ledger else []
         finished = self._calendar.last_finished(self.clock.now())
         for day in self.store.unpublished():
             if day <= finished:
                 self.store.publish(day)
                 lines.append(f"published {day}")
-        return lines + list(self.store.upkeep(self.clock.now(), check=check))
+        report = self.store.upkeep(self.clock.now(), check=check)
+        return Kept(tuple(lines + report.lines), tuple(str(error) for error in report.corrupt))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What upkeep did, in lines for a person, and the files whose hash differs from the recorded one."""
+
+    lines: tuple[str, ...]
+    corrupt: tuple[str, ...] = ()
 
 
 class _EveningContext:

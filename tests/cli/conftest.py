@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fnolake.cli.app import build_app
+from fnolake.lake import Kept
 from fnolake.model import Notice, PageDone, SyncStarted
 from fnolake.sync.evening import SyncReport
 from fnolake.sync.plan import Plan
@@ -82,9 +83,9 @@ class FakeLake:
         self.note("plan", selection)
         return Plan(PLAN_ROWS)
 
-    def upkeep(self, **how: Any) -> list[str]:
+    def upkeep(self, **how: Any) -> Kept:
         self.note("upkeep", how)
-        return ["12 files are whole"]
+        return Kept(("12 files are whole",))
 
     async def async_take_masters(self, on_event: Callable[[Any], None]) -> list[dict[str, object]]:
         self.note("masters", None)
@@ -122,7 +123,7 @@ class Terminal:
     lake: FakeLake = field(default_factory=FakeLake)
 
     @contextmanager
-    def open_lake(self, path: Path, *, write: bool = False) -> Iterator[FakeLake]:
+    def open_lake(self, path: Path, *, write: bool = False, lost: bool = False) -> Iterator[FakeLake]:
         assert path == self.folder
         self.lake.written = write
         yield self.lake

@@ -41,6 +41,10 @@ class Scripted:
 
     name = "scripted"
     provider_name = "scripted"
+    is_down = False
+
+    def drain_sign_ins(self) -> list[RequestRecord]:
+        return []
 
     def __init__(self, answer: Callable[[BarRequest], RawBars | ProviderError | None]) -> None:
         self._answer = answer
@@ -151,6 +155,15 @@ async def test_a_lost_account_stops_the_run_and_says_why() -> None:
     line = Line(account)
     tally = await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(100)])
     assert tally.stopped == "another program"
+    assert len(account.asked) <= 4
+
+
+async def test_a_provider_that_is_down_stops_the_run() -> None:
+    account = Scripted(lambda _r: ProviderFault("502"))
+    account.is_down = True
+    line = Line(account)
+    tally = await line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(100)])
+    assert "does not answer" in tally.stopped
     assert len(account.asked) <= 4
 
 

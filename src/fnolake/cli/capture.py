@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GAPS_LEFT = 3
 REFUSED = 5
+CORRUPT = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -113,10 +114,12 @@ def upkeep(
     check: Annotated[bool, typer.Option("--check", help="Read every file again and compare its hash.")] = False,
 ) -> None:
     """Publish, clean and check the lake's files (lake.upkeep)."""
-    with desk_of(context).open(write=True) as lake:
-        lines: list[Any] = lake.upkeep(check=check, rebuild_ledger=rebuild_ledger)
-    for line in lines or ["Nothing to do."]:
+    with desk_of(context).open(write=True, lost=rebuild_ledger) as lake:
+        kept = lake.upkeep(check=check, rebuild_ledger=rebuild_ledger)
+    for line in kept.lines:
         typer.echo(line)
+    if kept.corrupt:
+        raise typer.Exit(CORRUPT)
 
 
 def emulator(context: typer.Context) -> None:

@@ -30,11 +30,11 @@ class Interrupted(BaseException):
     """The user pressed Ctrl-C and the line has stopped in good order."""
 
 
-def open_real_lake(path: Path, *, write: bool = False) -> AbstractContextManager[Any]:
+def open_real_lake(path: Path, *, write: bool = False, lost: bool = False) -> AbstractContextManager[Any]:
     """The facade, imported only when a command needs it: it brings the heavy libraries."""
     from fnolake.lake import open_lake
 
-    opened: AbstractContextManager[Any] = open_lake(path, write=write)
+    opened: AbstractContextManager[Any] = open_lake(path, write=write, lost=lost)
     return opened
 
 
@@ -50,16 +50,16 @@ class Desk:
         """Its settings file."""
         return self.lake / "lake.toml"
 
-    def open(self, *, write: bool = False) -> AbstractContextManager[Any]:
+    def open(self, *, write: bool = False, lost: bool = False) -> AbstractContextManager[Any]:
         """
-        The lake, open.
+        The lake, open; ``lost`` also where its ledger has to be rebuilt.
 
         Raises:
             ConfigError: There is none yet.
         """
         if not self.lake.is_dir():
             raise ConfigError(f"no lake at {self.lake}: run `fnolake init`, or name another with --lake")
-        return self.opener(self.lake, write=write)
+        return self.opener(self.lake, write=write, lost=lost)
 
 
 def desk_of(context: typer.Context) -> Desk:

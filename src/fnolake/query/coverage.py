@@ -13,6 +13,7 @@ from datetime import date
 
 import polars as pl
 
+EXCHANGE_COLUMNS = {"contract": pl.Int64, "session": pl.Date, "volume": pl.Int64, "trades": pl.Int64}
 COVERED = ("complete", "untraded", "empty_stated")
 
 
@@ -29,7 +30,6 @@ class ExchangeSaid:
     days: frozenset[tuple[str, str, date]] = frozenset()
 
 
-EXCHANGE_COLUMNS = {"contract": pl.Int64, "session": pl.Date, "volume": pl.Int64, "trades": pl.Int64}
 
 
 def pairs(contracts: pl.DataFrame, sessions: Iterable[date]) -> pl.DataFrame:

@@ -279,6 +279,11 @@ class Store:
         with self._writing, disk_guard(self.path):
             return rebuilding.rebuild(self.path, self._ledger)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether bars are published here and the ledger knows no contract: it was lost or its making was cut short."""
+        return (self.path / "bars" / "_delta_log").is_dir() and not known.counts(self._ledger)["contracts"]
+
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
         return known.counts(self._ledger)

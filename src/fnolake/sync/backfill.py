@@ -40,7 +40,7 @@ from fnolake.model import (
 )
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
-from fnolake.verify import ExchangeRow, judge, verdict_for_empty
+from fnolake.verify import ExchangeRow, judge, refused_rows, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses (design, rule zero)."""
@@ -54,6 +54,13 @@ class Asks(Protocol):
     @property
     def provider_name(self) -> str:
         """The provider's name, for records."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether asking is of no use for now."""
+
+    def drain_sign_ins(self) -> list[RequestRecord]:
+        """Records of the renewals since the last call."""
 
     async def ask_minutes(self, request: BarRequest) -> Asked:
         """Ask once, with retries and budget; never raises for what the provider does."""
@@ -203,6 +210,8 @@ class Backfill:
                 decided, more = await self._step(now)
                 left.extend(more)
                 await queue.put(decided)
+                if self._account.is_down and not self.tally.stopped:
+                    self.tally.stopped = f"{self._account.name}: the provider does not answer; what was fetched is kept, run the command again later"
                 if self.tally.stopped:
                     stop.set()
             if stop.is_set():
@@ -284,7 +293,7 @@ class Backfill:
                 bars.append(kept)
         if bars:
             self._count_doubt(task.contract.venue, doubtful=False)
-        return _Decided(task.contract.symbol, asked.record, attempts, bars, table.refused), more
+        return _Decided(task.contract.symbol, asked.record, attempts, bars, refused_rows(table, judged)), more
 
     def _session(self, contract: Contract, day: date) -> Session:
         session = self._calendar.session_for(contract, day)
@@ -324,7 +333,7 @@ class Backfill:
     def _take(self, batch: _Open, decided: _Decided) -> None:
         batch.attempts.extend(decided.attempts)
         batch.bars.extend(decided.bars)
-        batch.requests.append(decided.record)
+        batch.requests += [decided.record, *self._account.drain_sign_ins()]
         batch.rows += sum(frame.height for frame in decided.bars)
         if decided.refused is not None and decided.refused.height:
             batch.refused.append(decided.refused)

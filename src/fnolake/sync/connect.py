@@ -108,6 +108,12 @@ def make_account(settings: Settings, name: str, provider: Provider, state: State
     return Account(name, provider, Budget(provider.dialect.windows, clock, state, name, reserve=reserve), clock)
 
 
+def budget_used(settings: Settings, name: str, provider: Provider, state: StatePort, clock: Clock, calendar: Calendar) -> tuple[int, int]:
+    """The account's allowance of the longest window and what is used of it now, as far as was noted."""
+    seen = make_account(settings, name, provider, state, clock, calendar).budget
+    return seen.allowance, seen.used
+
+
 def market_is_open(calendar: Calendar, now: datetime) -> bool:
     """Whether derivatives trade at NSE at this instant; False where the calendar does not know."""
     day = ist_date(now)

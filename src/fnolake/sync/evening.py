@@ -192,7 +192,8 @@ class Evening:
         """Read the exchange's end-of-day files that the wanted sessions need and that are not here."""
         if self._exchange is None:
             return
-        needed = set(chosen.contracts.select("venue", "segment").unique().iter_rows())
+        in_files = ~(pl.col("is_index") & (pl.col("kind") == "spot"))
+        needed = set(chosen.contracts.filter(in_files).select("venue", "segment").unique().iter_rows())
         here = self._store.exchange_days()
         late: list[str] = []
         for day in chosen.sessions:

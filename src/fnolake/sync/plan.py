@@ -103,7 +103,7 @@ class Plan:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",
                 f"about {self.minutes_of_budget:,.1f} minutes at {self.per_minute} requests a minute, {self.bytes / 1e6:,.0f} MB",
-                f"first deadline {self.rows['deadline'].min()}",
+                f"first deadline {self.rows['deadline'].min()!s}",
             ]
         if self.untraded:
             text.append(f"{self.untraded:,} untraded by the exchange's file: no request")
