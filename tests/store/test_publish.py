@@ -93,6 +93,7 @@ def test_a_session_without_bars_publishes_its_coverage(store: Store) -> None:
 
 def test_the_file_is_sorted_and_in_few_row_groups(lake: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "PIECE_ROWS", 7)
+    monkeypatch.setattr(publishing, "ROWS_A_FILE", 7)
     names = ["TCS", "INFY", "M&M", "SBIN"]
     store.commit(batch(*((attempt(n, MON), bars(n, MON, underlying=names[n % 4])) for n in range(1, 20))))
     store.publish(MON)
@@ -150,3 +151,20 @@ def test_readers_in_another_process_never_see_half(lake: Path, store: Store) -> 
     said, _ = reader.communicate(timeout=120)
     assert reader.returncode == 0
     assert set(eval(said)) <= {9, 18, 27, 36}
+
+
+def test_replaced_bars_are_kept_with_both_provenances(store: Store) -> None:
+    store.commit(batch(capture(1, MON), capture(2, MON)))
+    store.publish(MON)
+    assert store.revisions().is_empty()
+    changed = bars(1, MON).with_columns(open_paise=pl.Series([10_000, 10_001, 10_004], dtype=pl.Int32))
+    store.commit(batch((attempt(1, MON, at=LATER), changed)))
+    store.publish(MON)
+    rows = store.revisions([MON])
+    assert rows.select("contract", "open_paise", "was_attempt", "by_attempt").rows() == [(1, 10_002, 1, 3)]
+    assert store.revisions([TUE]).is_empty()
+    store.commit(batch(capture(1, MON, price=20_000, at=LATER)))
+    store.commit(batch(capture(1, MON, price=30_000, at=LATER)))
+    store.publish(MON)
+    found = {(was, by): count for was, by, count in store.revisions([MON]).group_by("was_attempt", "by_attempt").len().iter_rows()}
+    assert found == {(1, 3): 1, (3, 5): 3, (4, 5): 3}

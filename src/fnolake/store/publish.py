@@ -21,10 +21,13 @@ from fnolake.store.bars import BARS, Moment, moment, scan
 from fnolake.store.batches import remove_files
 from fnolake.store.known import ATTEMPT_SCHEMA
 from fnolake.store.ledger import Ledger, days
+from fnolake.store.revisions import Replaced
 from fnolake.store.tables import NewFile, TableSpec, replace_partition, write_file
 
 PIECE_ROWS = 50_000
-"""Rows sorted at once, unless one underlying has more."""
+"""Rows sorted at once, unless one underlying has more; more where many small files would be read again and again."""
+
+ROWS_A_FILE, MOST_ROWS = 500, 250_000
 
 COVERAGE = TableSpec("coverage", {k: v for k, v in ATTEMPT_SCHEMA.items() if k != "batch"}, ("session",))
 _COVERAGE_ROWS = """
@@ -87,7 +90,10 @@ def _publish_bars(lake: Path, ledger: Ledger, session: date) -> _Written:
     old = ledger.rows("select bars_version, bars_file, bar_rows, bytes, file_hash from published where session = ?", (days(session),))
     if not at.files and not (at.published and _has_any(lake, at)):
         return _Written(*old[0]) if old else _Written(-1, "", 0, 0, "")  # type: ignore[arg-type]
-    new = write_file(lake / BARS.name, BARS, {"session": session.isoformat()}, pieces(scan(lake, at)))
+    replaced = Replaced(lake, ledger, session, at)
+    size = min(MOST_ROWS, max(PIECE_ROWS, ROWS_A_FILE * len(at.files)))
+    new = write_file(lake / BARS.name, BARS, {"session": session.isoformat()}, replaced.watch(pieces(scan(lake, at), size)))
+    replaced.keep()
     return _named(lake, BARS, new)
 
 
@@ -104,9 +110,9 @@ def _named(lake: Path, spec: TableSpec, new: NewFile) -> _Written:
     return _Written(version, new.path, new.rows, new.bytes, new.hash)
 
 
-def pieces(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def pieces(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
     """
-    Rows in stored order, some underlyings at a time.
+    Rows in stored order, some underlyings at a time: ``size`` rows, or one underlying.
 
     Raises:
         StoreError: A (contract, ts) is there twice.
@@ -115,7 +121,7 @@ def pieces(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     names: list[str] = []
     total = 0
     for name, count in counts.iter_rows():
-        if names and total + count > PIECE_ROWS:
+        if names and total + count > size:
             yield _sorted(rows, names)
             names, total = [], 0
         names.append(name)

@@ -24,6 +24,7 @@ from fnolake.store import bars as reading
 from fnolake.store import batches, exchange, known, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
+from fnolake.store import revisions as revising
 from fnolake.store import upkeep as keeping
 from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
@@ -287,6 +288,10 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
         return known.counts(self._ledger)
+
+    def revisions(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
+        """Bars that a later fetch replaced (``revisions.REVISIONS``), by contract and ts; known once a session is published."""
+        return revising.read(self.path, sessions)
 
     def unpublished(self) -> list[date]:
         """Sessions with something that is not published yet, ascending."""

@@ -19,11 +19,12 @@ from fnolake.store.disk import fsync_file, fsync_folder, make_folder
 from fnolake.store.exchange import EXCHANGE_DAYS
 from fnolake.store.ledger import Ledger
 from fnolake.store.publish import COVERAGE, drop_retired
+from fnolake.store.revisions import REVISIONS
 from fnolake.store.tables import LOG, TableSpec, head_files
 
 BACKUP = "backup"
 BACKUPS_KEPT = 7
-TABLES: tuple[TableSpec, ...] = (BARS, COVERAGE, EXCHANGE_DAYS)
+TABLES: tuple[TableSpec, ...] = (BARS, COVERAGE, EXCHANGE_DAYS, REVISIONS)
 _NAMED = {
     BARS.name: "select bars_file from published", COVERAGE.name: "select coverage_file from published",
     EXCHANGE_DAYS.name: "select file from exchange_days",
@@ -96,7 +97,7 @@ def _unnamed_files(lake: Path, ledger: Ledger, spec: TableSpec, before: float) -
     root = lake / spec.name
     if not root.is_dir():
         return []
-    named = {str(row[0]) for row in ledger.rows(_NAMED[spec.name])} | {path for path, _ in head_files(root)}
+    named = {str(row[0]) for row in (ledger.rows(_NAMED[spec.name]) if spec.name in _NAMED else [])} | {path for path, _ in head_files(root)}
     pattern = "/".join("*=*" for _ in spec.partition) + "/*.parquet"
     return [path for path in root.glob(pattern) if path.relative_to(root).as_posix() not in named and path.stat().st_mtime <= before]
 
