@@ -31,7 +31,7 @@ from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending
 from fnolake.sync.backfill import LineSettings
-from fnolake.sync.connect import budget_used, choose_account, connected, make_provider, open_http
+from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening, SyncReport
 from fnolake.sync.plan import Plan, make_plan
@@ -265,17 +265,21 @@ class Lake:
         chosen = choose_account(self.settings, name)
         async with open_http(self.settings) as http:
             provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
+            account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
             started, clock, error = self.clock.now(), time.monotonic(), None
             try:
                 if token_ref:
                     provider.adopt(resolve(token_ref, self._environ).reveal())
                 else:
-                    await provider.login(SignInHelp(code or "", self.settings.shoonya.redirect, on_address, open_browser))
-                return await provider.check()
+                    async with account.turn():
+                        await provider.login(SignInHelp(code or "", self.settings.shoonya.redirect, on_address, open_browser))
+                async with account.turn():
+                    return await provider.check()
             except FnolakeError as failed:
                 error = failed
                 raise
             finally:
+                account.release()
                 pending.remember(self.store.state, _sign_in_record(provider.name, chosen, started, clock, error))
 
     async def async_logout(self, name: str | None = None) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, TypeVar
@@ -134,6 +135,10 @@ class Account:
             )
             answers.append((raw, record))
         return answers
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """One request outside the asks (a sign-in made by a person): waits for the budget and counts in it."""
+        return self._budget.slot()
 
     @property
     def is_down(self) -> bool:
