@@ -1,4 +1,4 @@
-"""Planning 85,000 contracts × 60 sessions from the ledger, in seconds (limit 3), and the memory it takes."""
+"""Planning 85,000 contracts x 60 sessions from the ledger, in seconds (limit 3), and the memory it takes."""
 
 import resource
 import tempfile

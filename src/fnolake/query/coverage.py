@@ -14,6 +14,7 @@ from datetime import date
 import polars as pl
 
 EXCHANGE_COLUMNS = {"contract": pl.Int64, "session": pl.Date, "volume": pl.Int64, "trades": pl.Int64}
+FATE = pl.Enum(["listed", "untraded", "unlisted", "gone"])
 COVERED = ("complete", "untraded", "empty_stated")
 
 
@@ -57,24 +58,26 @@ def exchange_fates(wanted: pl.DataFrame, contracts: pl.DataFrame, said: Exchange
     What the exchange's files say of pairs.
 
     Returns:
-        The pairs with ``venue segment underlying kind symbol expiry``, ``volume``, ``trades`` and ``fate``:
-        ``untraded`` (volume 0), ``unlisted`` (the file is here and does not name it) or ``listed``.
+        contract, session, ``volume``, ``trades`` and ``fate`` (an Enum): ``untraded`` (volume 0), ``unlisted`` (the file
+        is here and does not name it) or ``listed``; in the order of ``wanted``.
     """
-    facts = contracts.select("contract", "symbol", "venue", "segment", "underlying", "kind", "expiry")
-    days = pl.DataFrame(
-        sorted(said.days), schema={"venue": pl.String, "segment": pl.String, "session": pl.Date}, orient="row"
-    ).with_columns(has_file=pl.lit(True))
+    if not said.days:
+        nothing = pl.lit(None, pl.Int64)
+        return wanted.select("contract", "session", volume=nothing, trades=nothing, fate=pl.lit("listed", FATE))
     # A cash file lists only what traded and no index, so its silence says nothing of a spot contract.
-    silent = pl.col("has_file").fill_null(value=False) & pl.col("volume").is_null() & (pl.col("kind") != "spot")
-    return (
-        wanted.join(facts, on="contract")
-        .join(days, on=["venue", "segment", "session"], how="left")
-        .join(said.rows.select(*EXCHANGE_COLUMNS), on=["contract", "session"], how="left")
-        .with_columns(
-            fate=pl.when(pl.col("volume") == 0).then(pl.lit("untraded")).when(silent).then(pl.lit("unlisted"))
-            .otherwise(pl.lit("listed"))
-        )
-        .drop("has_file")
+    derivatives = contracts.filter(pl.col("kind") != "spot").select("contract", place=pl.col("venue") + pl.col("segment"))
+    days = pl.DataFrame(
+        [(venue + segment, day) for venue, segment, day in sorted(said.days)], schema={"place": pl.String, "session": pl.Date}, orient="row"
+    )
+    places = pl.Enum(sorted({*derivatives["place"].unique(), *days["place"]}))
+    named = wanted.join(derivatives.cast({"place": places}), on="contract", how="left", maintain_order="left").join(
+        days.cast({"place": places}).with_columns(has_file=pl.lit(value=True)), on=["place", "session"], how="left", maintain_order="left"
+    )
+    rows = named.join(said.rows.select(*EXCHANGE_COLUMNS), on=["contract", "session"], how="left", maintain_order="left")
+    return rows.select(
+        "contract", "session", "volume", "trades",
+        fate=pl.when(pl.col("volume") == 0).then(pl.lit("untraded", FATE))
+        .when(pl.col("has_file") & pl.col("volume").is_null()).then(pl.lit("unlisted", FATE)).otherwise(pl.lit("listed", FATE)),
     )
 
 
@@ -92,7 +95,8 @@ def statuses(contracts: pl.DataFrame, sessions: Iterable[date], known: pl.DataFr
         contract, session, venue, segment, underlying, kind, symbol, expiry, volume (the exchange's), ``status`` (an
         outcome, or ``missing`` where nothing was asked yet), proof, bars, reasons (text).
     """
-    listed = exchange_fates(pairs(contracts, sessions), contracts, said).filter(pl.col("fate") != "unlisted")
+    facts = contracts.select("contract", "symbol", "venue", "segment", "underlying", "kind", "expiry")
+    listed = exchange_fates(pairs(contracts, sessions), contracts, said).filter(pl.col("fate") != "unlisted").join(facts, on="contract")
     have = known.select("contract", "session", "outcome", "proof", "bars", "reasons")
     return (
         listed.join(have, on=["contract", "session"], how="left")

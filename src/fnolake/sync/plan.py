@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from fnolake.query.coverage import ExchangeSaid, exchange_fates
+from fnolake.query.coverage import FATE, ExchangeSaid, exchange_fates
 
 ROWS_A_REQUEST = 4000
 """Rows that one answer should hold (design section 5, Span)."""
@@ -122,61 +122,64 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     Returns:
         The plan, its rows sorted by deadline, then spot, futures, options, then contract.
     """
-    pairs = _with_exchange(facts)
-    counts = {name: int(pairs.filter(pl.col("fate") == name).height) for name in ("untraded", "unlisted", "gone")}
+    pairs = _fated(facts)
+    counted = dict(pairs.group_by(pl.col("fate").cast(pl.String)).len().iter_rows())
+    counts = {name: int(counted.get(name, 0)) for name in ("untraded", "unlisted", "gone")}
     listed_by = "exchange's files" if facts.exchange.days else "master"
-    return Plan(_requests(pairs.filter(pl.col("fate") == "ask"), facts), **counts, listed_by=listed_by, per_minute=per_minute)
+    asked = pairs.filter(pl.col("fate") == "listed").drop("fate")
+    return Plan(_requests(_with_expected(asked, facts), facts), **counts, listed_by=listed_by, per_minute=per_minute)
 
 
-def _with_exchange(facts: PlanFacts) -> pl.DataFrame:
-    """Missing pairs with contract facts, what the exchange says of them, and their fate."""
+def _fated(facts: PlanFacts) -> pl.DataFrame:
+    """Missing pairs, ascending, with what the exchange says of them and whether they can still be had."""
     kept_from = facts.today - timedelta(days=facts.horizon_days)
-    lost = (pl.col("session") < kept_from) | (pl.col("expiry") < facts.today).fill_null(value=False)
-    return exchange_fates(facts.missing, facts.contracts, facts.exchange).with_columns(
-        fate=pl.when(pl.col("fate") != "listed").then("fate").when(lost).then(pl.lit("gone")).otherwise(pl.lit("ask"))
-    )
+    expired = facts.contracts.filter(pl.col("expiry") < facts.today)["contract"]
+    lost = (pl.col("session") < kept_from) | pl.col("contract").is_in(expired.implode())
+    fates = exchange_fates(facts.missing.sort("contract", "session"), facts.contracts, facts.exchange)
+    return fates.with_columns(fate=pl.when((pl.col("fate") == "listed") & lost).then(pl.lit("gone", FATE)).otherwise("fate"))
 
 
-def _expected_rows(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
-    """Rows each session will bring: min(trades, minutes), else the mean so far, else by kind."""
-    hours = pl.DataFrame(
-        [(segment, day, n) for (segment, day), n in facts.minutes.items()],
-        schema={"segment": pl.String, "session": pl.Date, "minutes": pl.Int64}, orient="row",
+def _with_expected(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
+    """
+    Pairs with ``nth`` (place of the session) and ``expected`` rows: min(trades, minutes), else the mean, else by kind.
+
+    Only narrow columns ride along: there may be five million pairs.
+    """
+    days = pl.DataFrame(
+        [(day, nth, facts.minutes.get(("CM", day), 385), facts.minutes.get(("FO", day), 385)) for nth, day in enumerate(facts.sessions)],
+        schema={"session": pl.Date, "nth": pl.Int32, "cash": pl.Int32, "derivatives": pl.Int32}, orient="row",
     )
-    mean = facts.mean_rows
-    if mean is None:
-        mean = pl.DataFrame(schema={"contract": pl.Int64, "mean_rows": pl.Float64})
-    traded = pl.when(pl.col("trades").is_not_null()).then(pl.min_horizontal("trades", "minutes").cast(pl.Float64))
-    by_kind = pl.when(pl.col("kind") == "option").then(pl.col("minutes") * OPTION_ROWS_A_MINUTE).otherwise(pl.col("minutes") * 1.0)
-    return (
-        pairs.join(hours, on=["segment", "session"], how="left")
-        .with_columns(pl.col("minutes").fill_null(385))
-        .join(mean, on="contract", how="left")
-        .with_columns(
-            expected=pl.coalesce(traded, "mean_rows", by_kind)
-        )
-    )
+    kinds = facts.contracts.select("contract", spot=pl.col("kind") == "spot", option=pl.col("kind") == "option")
+    rows = pairs.join(days, on="session", how="left", maintain_order="left").join(kinds, on="contract", how="left", maintain_order="left")
+    minutes = pl.when("spot").then("cash").otherwise("derivatives").cast(pl.Float64)
+    known: list[pl.Expr] = [pl.min_horizontal(pl.col("trades").cast(pl.Float64), minutes) if facts.exchange.days else pl.lit(None, pl.Float64)]
+    if facts.mean_rows is not None and facts.mean_rows.height:
+        rows = rows.join(facts.mean_rows, on="contract", how="left", maintain_order="left")
+        known.append(pl.col("mean_rows"))
+    traded = pl.when(pl.col("trades").is_not_null()).then(known[0])
+    by_kind = pl.when("option").then(minutes * OPTION_ROWS_A_MINUTE).otherwise(minutes)
+    return rows.select("contract", "session", "nth", expected=pl.coalesce(traded, *known[1:], by_kind))
 
 
-def _requests(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
-    """One row a request: runs of adjacent sessions of one contract, cut at the row limit."""
-    index = pl.DataFrame(
-        {"session": list(facts.sessions), "nth": list(range(len(facts.sessions)))},
-        schema={"session": pl.Date, "nth": pl.Int64},
+def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
+    """One row a request: runs of adjacent sessions of one contract, cut at the row limit. ``rows`` are ascending."""
+    apart = ((pl.col("contract") != pl.col("contract").shift(1)) | (pl.col("nth") != pl.col("nth").shift(1) + 1)).fill_null(value=True)
+    total = pl.col("expected").cum_sum()
+    before = pl.when("apart").then(total - pl.col("expected")).forward_fill()
+    part = ((total - before - 1).clip(0) / facts.max_rows).floor().cast(pl.Int32)
+    cut = (
+        rows.with_columns(apart=apart).with_columns(part=part)
+        .with_columns(request=(pl.col("apart") | (pl.col("part") != pl.col("part").shift(1))).cum_sum())
     )
-    rows = (
-        _expected_rows(pairs, facts).join(index, on="session", how="left").sort("contract", "session")
-        .with_columns(run=(pl.col("nth").diff().over("contract").fill_null(1) != 1).cum_sum().over("contract"))
-        .with_columns(part=((pl.col("expected").cum_sum().over("contract", "run") - 1).clip(0) // facts.max_rows))
-    )
+    names = facts.contracts.select("contract", "symbol", "kind", "underlying", "venue", "expiry")
     kept = timedelta(days=facts.horizon_days)
     return (
-        rows.group_by("contract", "run", "part", maintain_order=True)
+        cut.group_by("request", maintain_order=True)
         .agg(
-            pl.col("symbol", "kind", "underlying", "venue", "expiry").first(),
-            first=pl.col("session").min(), last=pl.col("session").max(), sessions=pl.col("session"),
+            pl.col("contract").first(), first=pl.col("session").first(), last=pl.col("session").last(), sessions=pl.col("session"),
             expected_rows=pl.col("expected").sum(),
         )
+        .join(names, on="contract", how="left")
         .with_columns(
             deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept),
             value=pl.col("kind").replace_strict(_KIND_VALUE, return_dtype=pl.Int8),
