@@ -1,7 +1,7 @@
 """
 Publishing a session: hot and published rows sorted into one file of the Delta table, its coverage beside it.
 
-Streamed a few underlyings at a time, so that memory does not grow with the session. Invariant: until the ledger names
+Streamed a few expiries at a time, so that memory does not grow with the session. Invariant: until the ledger names
 the new version, readers see exactly what they saw; then batches that nobody names go after a grace.
 """
 
@@ -25,9 +25,10 @@ from fnolake.store.revisions import Replaced
 from fnolake.store.tables import NewFile, TableSpec, replace_partition, write_file
 
 PIECE_ROWS = 50_000
-"""Rows sorted at once, unless one underlying has more; more where many small files would be read again and again."""
+"""Rows sorted at once, unless one expiry has more; more where many small files would be read again and again."""
 
 ROWS_A_FILE, MOST_ROWS = 500, 250_000
+_PIECE_BY = ["underlying", "kind", "expiry"]
 
 COVERAGE = TableSpec("coverage", {k: v for k, v in ATTEMPT_SCHEMA.items() if k != "batch"}, ("session",))
 _COVERAGE_ROWS = """
@@ -112,27 +113,28 @@ def _named(lake: Path, spec: TableSpec, new: NewFile) -> _Written:
 
 def pieces(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
     """
-    Rows in stored order, some underlyings at a time: ``size`` rows, or one underlying.
+    Rows in stored order, some expiries at a time: ``size`` rows, or one expiry of one underlying.
 
     Raises:
         StoreError: A (contract, ts) is there twice.
     """
-    counts = rows.group_by("underlying").len().sort("underlying").collect(engine="streaming")
-    names: list[str] = []
-    total = 0
-    for name, count in counts.iter_rows():
-        if names and total + count > size:
-            yield _sorted(rows, names)
-            names, total = [], 0
-        names.append(name)
+    counts = rows.group_by(_PIECE_BY).len().collect(engine="streaming").sort(_PIECE_BY, nulls_last=False)
+    ends = counts["len"].to_list()
+    first = total = 0
+    for place, count in enumerate(ends):
+        if total and total + count > size:
+            yield _sorted(rows, counts[first:place])
+            first, total = place, 0
         total += count
-    if names:
-        yield _sorted(rows, names)
+    if total:
+        yield _sorted(rows, counts[first:])
 
 
-def _sorted(rows: pl.LazyFrame, names: list[str]) -> pl.DataFrame:
-    inside = pl.col("underlying").is_between(pl.lit(names[0]), pl.lit(names[-1]))
-    piece = rows.filter(inside).collect(engine="streaming").sort(BAR_SORT, nulls_last=False)
+def _sorted(rows: pl.LazyFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """The rows of some groups (``_PIECE_BY``), sorted."""
+    inside = pl.col("underlying").is_between(pl.lit(groups["underlying"][0]), pl.lit(groups["underlying"][-1]))
+    wanted = rows.filter(inside).join(groups.select(_PIECE_BY).lazy(), on=_PIECE_BY, how="semi", nulls_equal=True)
+    piece = wanted.collect(engine="streaming").sort(BAR_SORT, nulls_last=False)
     twice = piece.filter((pl.col("contract") == pl.col("contract").shift()) & (pl.col("ts") == pl.col("ts").shift()))
     if twice.height:
         raise StoreError(f"contract {twice['contract'][0]} has the minute {twice['ts'][0]} twice; run `fnolake upkeep --check`")
