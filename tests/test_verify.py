@@ -286,8 +286,8 @@ def test_every_lost_row_is_found(traded: dict[int, int], data: st.DataObject) ->
     lost = data.draw(st.integers(0, len(traded) - 2))
     assert say(without(raw, lost)).outcome is Outcome.PARTIAL
     last = say(without(raw, len(traded) - 1), row=exchange(sum(traded.values())))
-    share = list(traded.values())[-1] / sum(traded.values())
-    assert (last.outcome is Outcome.PARTIAL) == (share > 0.005)
+    assert last.outcome is Outcome.PARTIAL
+    assert last.proof is not Proof.VERIFIED
 
 
 @settings(max_examples=60)

@@ -203,9 +203,11 @@ def _with_bars(case: _Case, request: BarRequest, now: datetime) -> Verdict:
     lacking = (Finding("missing_minutes", missing_minutes(case)),) if case.must_fill and missing_minutes(case) else ()
     findings = (*case.findings, *lacking, *_flow_findings(flow), *proof_findings)
     reasons = _time_reasons(case, request, now) or _gap_reasons(case, flow, volume, findings)
-    outcome = Outcome.PARTIAL if reasons else Outcome.COMPLETE
+    if reasons and proof is Proof.VERIFIED:
+        proof, proof_reasons = Proof.UNVERIFIED, ("not_complete",)
     return Verdict(
-        outcome, reasons, findings, ts.size, int(ts[0]), int(ts[-1]), volume, proof, proof_reasons,
+        Outcome.PARTIAL if reasons else Outcome.COMPLETE, reasons, findings, ts.size, int(ts[0]), int(ts[-1]), volume,
+        proof, proof_reasons,
     )
 
 
@@ -227,7 +229,7 @@ def _gap_reasons(case: _Case, flow: _Flow, volume: int, findings: Sequence[Findi
         reasons.append("mask_not_met")
     if flow.known and not flow.agrees and not proven:
         reasons.append("cut" if flow.holes else "volume_mismatch")
-    if not case.must_fill and "volume_below_exchange" in names:
+    if names & {"volume_below_exchange", "volume_after_last_bar"} and not case.must_fill:
         reasons.append("cut")
     if missing and not proven and names & {*_DAMAGE, "undecoded"}:
         reasons.append("rows_refused")
@@ -292,7 +294,8 @@ def reconcile(case: _Case, flow: _Flow, volume: int) -> tuple[Proof, tuple[str, 
     """Hold the bars against the exchange's row: volume, range, last price; open interest is only observed."""
     if case.row is None:
         return Proof.UNVERIFIED, ("no_exchange_file",), ()
-    broken = [f for f in (volume_check(case, volume), range_check(case), last_check(case)) if f is not None]
+    checks = (volume_check(case, volume) or tail_check(case, flow), range_check(case), last_check(case))
+    broken = [f for f in checks if f is not None]
     observed = [f for f in (oi_check(case),) if f is not None]
     explained = bool(broken) and broken[0].name == "volume_below_exchange" and _explained(case, flow, volume)
     if explained and not any(f.name == "outside_exchange_range" for f in broken):
@@ -311,6 +314,21 @@ def volume_check(case: _Case, volume: int) -> Finding | None:
         return None
     name = "volume_below_exchange" if apart < 0 else "volume_above_exchange"
     return Finding(name, detail=f"minutes {volume}, exchange {case.row.volume}")
+
+
+def tail_check(case: _Case, flow: _Flow) -> Finding | None:
+    """
+    Whether the exchange counted more than the provider had at our last bar, with minutes left in the session for it.
+
+    Exact, below the tolerance too, for options: nothing but their minutes makes their day's volume (market.md, 6e).
+    """
+    assert case.row is not None
+    minute = int(case.column("minute")[-1])
+    left = case.session.minutes - 1 - int(_minutes_before(case.session.windows)[minute])
+    late = case.row.volume - flow.total
+    if case.contract.kind != "option" or not flow.agrees or left <= 0 or late <= 0:
+        return None
+    return Finding("volume_after_last_bar", detail=f"{late} units of the day's {case.row.volume} after our last bar")
 
 
 def _explained(case: _Case, flow: _Flow, volume: int) -> bool:
