@@ -11,11 +11,13 @@ import polars as pl
 from fnolake.emulator.hashing import text_key
 from fnolake.emulator.listings import EXCHANGES, FUTURE, OPTION, SPOT, Columns, ColumnsBuilder, Underlying
 from fnolake.emulator.universe import cash_tick, strike_step
-from fnolake.emulator.universe_data import INDICES, VIX
+from fnolake.emulator.universe_data import INDICES, VIX, stocks
 from fnolake.provider.shoonya.symbols import BSE_INDEX_TOKENS, parse_master
 
 _KIND = {"spot": SPOT, "future": FUTURE, "option": OPTION}
 _RIGHT = {None: 0, "CE": 1, "PE": 2}
+_FIRST_INVENTED = 100_001
+"""Tokens of spots that the generated market does not have start here, above all that it has."""
 
 
 class Rows:
@@ -43,6 +45,8 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
     """
     Contracts and underlyings of the files; spots only of what has derivatives there, and India VIX.
 
+    Where derivatives come without their cash master, spots are made for them, so that the market is whole.
+
     Raises:
         PayloadError: A file is no master of its exchange.
     """
@@ -61,29 +65,51 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
 
 
 def _in_play(table: pl.DataFrame, underlyings: Sequence[str] | None) -> pl.DataFrame:
-    """Derivatives, the spots of their underlyings (BSE's indices added: no master lists them), India VIX."""
-    traded = set(table.filter(pl.col("kind") != "spot")["underlying"])
-    traded = traded & set(underlyings) if underlyings is not None else traded
-    table = table.filter(pl.col("underlying").is_in([*sorted(traded), VIX[0]]))
-    has = set(table.filter((pl.col("exchange") == "BSE") & (pl.col("kind") == "spot"))["token"])
-    added = [
-        {
-            "exchange": "BSE",
-            "venue": "BSE",
-            "segment": "CM",
-            "token": token,
-            "symbol": name,
-            "underlying": name,
-            "kind": "spot",
-            "lot": 1,
-            "tick_paise": 5,
-            "provider_symbol": name,
-            "is_index": True,
-        }
+    """Derivatives, the spots of their underlyings, India VIX; spots are added that no given master lists."""
+    derivatives = table.filter(pl.col("kind") != "spot")
+    chosen = {*(derivatives["underlying"] if underlyings is None else underlyings), VIX[0]}
+    added = _nse_spots(table, derivatives) + _bse_spots(table, derivatives)
+    whole = pl.concat([table, pl.DataFrame(added, schema=table.schema)]) if added else table
+    return whole.filter(pl.col("underlying").is_in([*sorted(chosen & {*derivatives["underlying"], VIX[0]})]))
+
+
+def _nse_spots(table: pl.DataFrame, derivatives: pl.DataFrame) -> list[dict[str, object]]:
+    """A spot of every NSE underlying where no NSE master was given, with the generated market's token if it has one."""
+    if "NSE" in set(table["exchange"]):
+        return []
+    known = {name: int(row[0]) for name, row in INDICES.items()} | {s.name: s.token for s in stocks()}
+    names = derivatives.filter(pl.col("exchange") == "NFO")["underlying"].unique().sort().to_list()
+    tokens = {name: known.get(name, _FIRST_INVENTED + at) for at, name in enumerate(names)} | {VIX[0]: VIX[1]}
+    return [_spot("NSE", token, name, is_index=name in INDICES or name == VIX[0]) for name, token in tokens.items()]
+
+
+def _bse_spots(table: pl.DataFrame, derivatives: pl.DataFrame) -> list[dict[str, object]]:
+    """BSE's indices, which no master lists."""
+    listed = set(table.filter((pl.col("exchange") == "BSE") & (pl.col("kind") == "spot"))["token"])
+    traded = set(derivatives["underlying"])
+    return [
+        _spot("BSE", token, name, is_index=True)
         for name, token in BSE_INDEX_TOKENS.items()
-        if name in traded and token not in has
+        if name in traded and token not in listed
     ]
-    return pl.concat([table, pl.DataFrame(added, schema=table.schema)]) if added else table
+
+
+def _spot(exchange: str, token: int, name: str, *, is_index: bool) -> dict[str, object]:
+    """A listing's columns; a tick of 0 becomes the underlying's."""
+    symbol = name if is_index else f"{name}-EQ"
+    return {
+        "exchange": exchange,
+        "venue": exchange,
+        "segment": "CM",
+        "token": token,
+        "symbol": symbol,
+        "underlying": name,
+        "kind": "spot",
+        "lot": 1,
+        "tick_paise": 0,
+        "provider_symbol": symbol,
+        "is_index": is_index,
+    }
 
 
 def _levels(table: pl.DataFrame, day: date) -> dict[str, float]:
@@ -102,8 +128,9 @@ def _underlying(name: str, level: float | None) -> Underlying:
     volatility = known[6] if known else 0.2 + 0.002 * (key % 100)
     activity = known[7] if known else 0.06 + 0.9 * (key % 97 / 97) ** 3
     step = known[4] * 100 if known else strike_step(price, volatility)
+    display, symbol = (known[1], known[2]) if known else (name, name)
     return Underlying(
-        name, key, price, volatility, activity, is_index, step, 5 if known else cash_tick(price), name, name
+        name, key, price, volatility, activity, is_index, step, 5 if known else cash_tick(price), display, symbol
     )
 
 
