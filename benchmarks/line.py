@@ -1,55 +1,32 @@
 """
-The unlimited line against the emulator in another process: contract-sessions/s and peak memory, publishing included,
-and a sync with nothing to do.
+The unlimited line against the emulator in another process, publishing included: contract-sessions/s, peak memory of the
+largest command, and a sync with nothing to do. First the demo's five sessions, then one session of the whole market.
 """
 
-import json
-import os
 import resource
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
+
+from desk import desk
 
 UNDERLYINGS = "RELIANCE,TCS,NIFTY,BANKNIFTY,FINNIFTY,MIDCPNIFTY,SENSEX,HDFCBANK,INFY,ICICIBANK,SBIN,M&M"
-ACCOUNT = (
-    "account", "add", "bench", "--provider", "shoonya", "--generation", "legacy", "--uid", "FN0001", "--password", "env:FN_PASSWORD",
-    "--totp", "env:FN_TOTP", "--vendor-code", "FN0001_U", "--api-secret", "env:FN_SECRET", "--imei", "abc1234",
-)
+JOBS = {
+    "demo": (("--underlyings", UNDERLYINGS), ("--from", "2026-11-16", "--to", "2026-11-20")),
+    "whole market": ((), ("--session", "2026-11-20")),
+}
 
 
-def fnolake(env: dict[str, str], *words: str) -> tuple[float, str]:
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "fnolake", *words], env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return time.perf_counter() - start, done.stdout
-
-
-def main() -> None:
-    emulator = subprocess.Popen(
-        [sys.executable, "-m", "fnolake.emulator", "--port", "0", "--limits", "off", "--underlyings", UNDERLYINGS],
-        stdout=subprocess.PIPE, text=True,
-    )
-    assert emulator.stdout is not None
-    url = json.loads(emulator.stdout.readline())["url"]
-    with tempfile.TemporaryDirectory() as folder:
-        env = {
-            **os.environ, "FNOLAKE_LAKE": str(Path(folder) / "lake"), "FNOLAKE_EMULATOR": url, "FNOLAKE_CLOCK": url, "FNOLAKE_SYNC__LIMITS": "off",
-            "FN_PASSWORD": "demo-password", "FN_TOTP": "JBSWY3DPEHPK3PXP", "FN_SECRET": "demo-secret",
-        }
-        for words in (("init", "--yes"), ACCOUNT, ("login", "bench"), ("instruments", "sync")):
-            fnolake(env, *words)
-        span = ("--from", "2026-11-16", "--to", "2026-11-20")
-        seconds, text = fnolake(env, "sync", *span)
+def main(names: list[str]) -> None:
+    for name in names or list(JOBS):
+        emulator, span = JOBS[name]
+        with desk("--limits", "off", *emulator, limits="off") as at:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            seconds, text = at.fnolake("sync", *span)
+            used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+            idle, _ = at.fnolake("sync", *span)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        idle, _ = fnolake(env, "sync", *span)
-    emulator.terminate()
-    emulator.wait()
-    print(text.strip())
-    print(f"whole command {seconds:.1f} s; peak memory of any command {peak:.0f} MB (limit 600); with nothing to do {idle:.1f} s (limit 4)")
+        print(f"{name}: {text.strip()}")
+        print(f"  whole command {seconds:.1f} s ({used:.1f} s of CPU), peak memory so far {peak:.0f} MB (limit 600), nothing to do {idle:.1f} s (limit 4)")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
