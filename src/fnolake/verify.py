@@ -8,7 +8,7 @@ the exchange's file. Invariant: every wanted session gets exactly one verdict, a
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -109,7 +109,7 @@ class _Case:
 
 def judge(
     table: Normalized, request: BarRequest, sessions: Sequence[Session], now: datetime,
-    exchange_rows: Mapping[date, ExchangeRow | None], *, must_fill: bool,
+    exchange_rows: Mapping[date, ExchangeRow | None], *, must_fill: bool | Collection[date],
 ) -> list[tuple[date, Verdict, pl.DataFrame]]:
     """
     Judge every wanted session of a page.
@@ -120,7 +120,7 @@ def judge(
         sessions: The wanted ones.
         now: Aware; a session is over 15 minutes after its last phase.
         exchange_rows: By session date; None or absent where no file names the contract.
-        must_fill: Whether the session's every continuous minute is demanded (spot and near futures).
+        must_fill: The sessions of which every continuous minute is demanded (spot and near futures); true means all.
 
     Returns:
         (session date, verdict, bars to store with ``model.bar_schema``), ascending by date; no bars where there are
@@ -133,7 +133,8 @@ def judge(
         findings = table.findings.get(day, ())
         if table.undecoded:
             findings = (*findings, Finding("undecoded", table.undecoded, "their session is not known", refused=True))
-        case = _Case(table.facts, first, end, request.contract, session, exchange_rows.get(day), must_fill, findings)
+        filled = must_fill if isinstance(must_fill, bool) else day in must_fill
+        case = _Case(table.facts, first, end, request.contract, session, exchange_rows.get(day), filled, findings)
         verdict = _without_bars(case) if first == end else _with_bars(case, request, now)
         judged.append((day, verdict, table.bars.slice(first, verdict.bars)))
     return judged

@@ -73,7 +73,7 @@ class Line:
 
         self.backfill = Backfill(
             account, self.batches.append, CALENDAR, canary, exchange=lambda c, d: (exchange or {}).get((c, d)), now=lambda: NOW,
-            must_fill=lambda _contract: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}),
+            must_fill=lambda _contract, _day: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}),
         )
 
     async def run(self, *tasks: Task) -> Tally:
@@ -225,3 +225,17 @@ async def test_cancelling_at_any_await_leaves_no_task_behind(when: int) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_answer_that_waits_for_the_canary_is_recorded_when_the_run_stops() -> None:
+    line = Line(Scripted(lambda _r: None), workers=1)
+
+    async def silent(_venue: str, _day: date) -> bool:
+        line.stop.set()
+        await asyncio.Event().wait()
+        return False
+
+    line.backfill._canary = silent
+    await line.run(Task(OPTION, (FRI,)))
+    assert [(r.key, r.outcome) for batch in line.batches for r in batch.requests] == [("r1", "answered")]
+    assert line.outcomes == {}

@@ -141,7 +141,7 @@ class Backfill:
         canary: Says whether a venue is answering for a session (rule zero).
         exchange: The exchange's row for (contract, session), or None.
         now: The calendar clock.
-        must_fill: Whether that contract's minutes must all be there.
+        must_fill: Whether that contract's minutes of that session must all be there.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Backfill:
         *,
         exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime],
-        must_fill: Callable[[Contract], bool],
+        must_fill: Callable[[Contract, date], bool],
         on_event: Callable[[Event], None],
         settings: LineSettings | None = None,
     ) -> None:
@@ -209,7 +209,11 @@ class Backfill:
                     break
                 decided, more = await self._step(now)
                 left.extend(more)
-                await queue.put(decided)
+                try:
+                    await queue.put(decided)
+                except asyncio.CancelledError:
+                    self._dropped.append(decided)
+                    raise
                 if self._account.is_down and not self.tally.stopped:
                     self.tally.stopped = f"{self._account.name}: the provider does not answer; what was fetched is kept, run the command again later"
                 if self.tally.stopped:
@@ -219,17 +223,18 @@ class Backfill:
 
     async def _step(self, task: Task) -> tuple[_Decided, list[Task]]:
         """Ask for one task and decide it; also what must be asked because of the answer."""
-        request = self._request(task)
+        request, record = self._request(task), None
         try:
             asked = await self._account.ask_minutes(request)
+            record = asked.record
+            if asked.page is None:
+                return self._on_error(task, asked)
+            if asked.page.is_empty:
+                return await self._on_empty(task, request, asked)
+            return await self._on_rows(task, request, asked)
         except asyncio.CancelledError:
-            self._dropped.append(_Decided(task.contract.symbol, self._interrupted(task), [], [], None))
+            self._dropped.append(_Decided(task.contract.symbol, record or self._interrupted(task), [], [], None))
             raise
-        if asked.page is None:
-            return self._on_error(task, asked)
-        if asked.page.is_empty:
-            return await self._on_empty(task, request, asked)
-        return await self._on_rows(task, request, asked)
 
     def _request(self, task: Task) -> BarRequest:
         """The span from midnight before the first session to midnight after the last: ask wide, cut locally."""
@@ -278,7 +283,8 @@ class Backfill:
         table = normalize(asked.page, self._calendar)
         sessions = [self._session(task.contract, day) for day in task.sessions]
         rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
-        judged = judge(table, request, sessions, self._now(), rows, must_fill=self._must_fill(task.contract))
+        filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
+        judged = judge(table, request, sessions, self._now(), rows, must_fill=filled)
         attempts: list[Attempt] = []
         bars: list[pl.DataFrame] = []
         more: list[Task] = []
@@ -301,11 +307,7 @@ class Backfill:
         return session
 
     def _interrupted(self, task: Task) -> RequestRecord:
-        """The outcome of a request that was given up while it waited or was in flight."""
-        return RequestRecord(
-            uuid.uuid4().hex, self._account.provider_name, self._account.name, "minutes", "failed", self._now(), 0.0,
-            error="Interrupted", detail=task.contract.symbol,
-        )
+        return interrupted(self._account.provider_name, self._account.name, "minutes", self._now(), task.contract.symbol)
 
     def _attempt(self, task: Task, day: date, verdict: Verdict, record: RequestRecord) -> Attempt:
         return Attempt(
@@ -354,6 +356,11 @@ class Backfill:
                 await work
             raise
         self._emit(BatchCommitted(len(batch.attempts), batch.rows))
+
+
+def interrupted(provider: str, account: str, route: str, now: datetime, detail: str) -> RequestRecord:
+    """The outcome of a request that was given up while it waited or was in flight."""
+    return RequestRecord(uuid.uuid4().hex, provider, account, route, "failed", now, 0.0, error="Interrupted", detail=detail)
 
 
 async def _cancel_when(stop: asyncio.Event, workers: list[asyncio.Task[None]]) -> None:

@@ -6,6 +6,7 @@ nothing. Invariant: whatever interrupts it, the lake is what it was plus what wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,8 +17,8 @@ from fnolake.errors import PayloadError, ProviderFault
 from fnolake.market.bhavcopy import read_cm, read_fo
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
+    BarRequest,
     Clock,
-    Contract,
     Event,
     Master,
     Notice,
@@ -26,11 +27,12 @@ from fnolake.model import (
     SyncStarted,
     ist_date,
 )
-from fnolake.provider.account import Account
+from fnolake.provider.account import Account, Asked
 from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
-from fnolake.sync.backfill import Backfill, LineSettings, Tally, Task
+from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
+from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.plan import Plan, make_plan
 from fnolake.sync.wanted import Wanted, plan_facts, status_rows, wanted
@@ -123,7 +125,7 @@ class Evening:
             Safe at any await; what was committed stays.
         """
         started = self._clock.monotonic()
-        await self.prepare(selection)
+        await self.prepare(selection, stop)
         now = self._clock.now()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, now)
         for day in chosen.unknown:
@@ -135,11 +137,11 @@ class Evening:
             await self._publish()
         return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
 
-    async def prepare(self, selection: Selection) -> None:
-        """Take the masters of the day and the exchange's files of the selected sessions, where they are not here."""
+    async def prepare(self, selection: Selection, stop: asyncio.Event) -> None:
+        """Take the masters of the day and the exchange's files of the selected sessions, where they are not here, until ``stop``."""
         await self.take_masters()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now())
-        await self.take_exchange_files(chosen)
+        await self.take_exchange_files(chosen, stop)
 
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now. Blocking: call it in a thread."""
@@ -159,7 +161,8 @@ class Evening:
         today = ist_date(self._clock.now())
         if not again and self._store.masters_taken(today):
             return []
-        answers = await self._account.ask_masters(today)
+        with self._given_up(self._account.provider_name, self._account.name, "masters", str(today)):
+            answers = await self._account.ask_masters(today)
         await asyncio.to_thread(self._store.record_requests, [record for _, record in answers])
         files = [raw for raw, _ in answers if raw is not None]
         if len(files) < len(answers):
@@ -188,7 +191,7 @@ class Evening:
             })
         return rows
 
-    async def take_exchange_files(self, chosen: Wanted) -> None:
+    async def take_exchange_files(self, chosen: Wanted, stop: asyncio.Event) -> None:
         """Read the exchange's end-of-day files that the wanted sessions need and that are not here."""
         if self._exchange is None:
             return
@@ -198,6 +201,8 @@ class Evening:
         late: list[str] = []
         for day in chosen.sessions:
             for venue, segment in sorted(needed):
+                if stop.is_set():
+                    return
                 if (venue, segment, day) not in here and not await self._take_exchange_file(venue, segment, day):
                     late.append(f"{venue} {segment} {day}")
         if late:
@@ -206,7 +211,8 @@ class Evening:
 
     async def _take_exchange_file(self, venue: str, segment: str, day: date) -> bool:
         assert self._exchange is not None
-        raw, record = await self._exchange.bhavcopy(venue, segment, day)
+        with self._given_up("exchange", "", f"bhavcopy {venue} {segment}", str(day)):
+            raw, record = await self._exchange.bhavcopy(venue, segment, day)
         await asyncio.to_thread(self._store.record_requests, [record])
         if raw is None:
             return False
@@ -223,19 +229,32 @@ class Evening:
         if not plan.requests:
             return Tally()
         book = await asyncio.to_thread(ExchangeBook.read, self._store, chosen.sessions)
-        contracts = Contracts(chosen.contracts)
-        filled = must_fill_ids(chosen.contracts)
-        canary = Canary(self._account.ask_minutes, contracts.canary, self._clock, lambda record: self._store.record_requests([record]))
+        known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
+        witnesses = Witnesses(known, ist_date(self._clock.now()))
+        canary = Canary(self._ask_witness, witnesses.canary, self._clock, lambda record: self._store.record_requests([record]))
         line = Backfill(
             self._account, self._store.commit, self._calendar, canary.alive, exchange=book.row, now=self._clock.now,
-            must_fill=lambda contract: contract.contract in filled, on_event=self._emit, settings=self._settings,
+            must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, contracts), stop)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop)
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def _ask_witness(self, request: BarRequest) -> Asked:
+        with self._given_up(self._account.provider_name, self._account.name, "minutes", request.contract.symbol):
+            return await self._account.ask_minutes(request)
+
+    @contextlib.contextmanager
+    def _given_up(self, provider: str, account: str, route: str, detail: str) -> Iterator[None]:
+        """Record a request that is cancelled on its way (rule zero)."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._store.record_requests([interrupted(provider, account, route, self._clock.now(), detail)])
+            raise
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())
@@ -253,40 +272,3 @@ class Evening:
             verified=rows.filter(pl.col("proof") == "verified").height, notices=tuple(dict.fromkeys(self._notices)),
             stopped=tally.stopped, interrupted=interrupted,
         )
-
-
-class Contracts:
-    """Contract values by id, made when they are asked for."""
-
-    def __init__(self, table: pl.DataFrame) -> None:
-        self._table = table
-        self._place = {number: place for place, number in enumerate(table["contract"].to_list())}
-        futures = table.filter((pl.col("kind") == "future") & pl.col("is_index")).sort("expiry", "contract")
-        self._index_futures = futures.select("venue", "expiry", "contract").rows()
-
-    def __getitem__(self, number: int) -> Contract:
-        return Contract(**self._table.row(self._place[number], named=True))
-
-    def canary(self, venue: str, day: date) -> Contract | None:
-        """The venue's near index future on that session (rule zero), None where the lake knows none."""
-        for at, expiry, number in self._index_futures:
-            if at == venue and expiry >= day:
-                return self[number]
-        return None
-
-
-def must_fill_ids(contracts: pl.DataFrame) -> frozenset[int]:
-    """Contracts whose every minute must be there: spot and the near future of each underlying."""
-    near = (
-        contracts.filter(pl.col("kind") == "future").sort("expiry")
-        .group_by("venue", "underlying", maintain_order=True).agg(pl.col("contract").first())
-    )
-    spot = contracts.filter(pl.col("kind") == "spot")
-    return frozenset(near["contract"].to_list()) | frozenset(spot["contract"].to_list())
-
-
-def tasks(rows: pl.DataFrame, contracts: Contracts) -> Iterator[Task]:
-    """The plan's rows as tasks, in its order, a slice at a time."""
-    for part in rows.select("contract", "sessions").iter_slices(1000):
-        for number, days in part.iter_rows():
-            yield Task(contracts[number], tuple(days))
