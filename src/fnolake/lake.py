@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -202,7 +202,7 @@ class Lake:
     def plan(self, selection: Selection | None = None) -> Plan:
         """What ``sync`` would ask with what is known now; nothing is fetched."""
         now = self.clock.now()
-        chosen = wanted(self.store, selection or Selection(), self._calendar, now)
+        chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
         return make_plan(plan_facts(self.store, chosen, self._calendar, now))
 
     async def async_sync(
@@ -225,7 +225,14 @@ class Lake:
             Safe; what was committed stays.
         """
         async with self._evening(on_event) as evening:
-            return await evening.run(selection or Selection(), stop or asyncio.Event())
+            return await evening.run(self._from_start(selection), stop or asyncio.Event())
+
+    def _from_start(self, selection: Selection | None) -> Selection:
+        """The selection without what lies before ``sync.start``, the first session that the user ever wants."""
+        chosen, first = selection or Selection(), self.settings.sync.start
+        if first is None or not chosen.backfill or (chosen.start is not None and chosen.start >= first):
+            return chosen
+        return replace(chosen, start=first)
 
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""

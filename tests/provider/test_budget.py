@@ -84,9 +84,18 @@ async def test_a_restart_forgets_nothing(orderly: bool) -> None:
 
 async def test_the_reserve_is_never_used() -> None:
     clock = FakeClock()
-    arrivals = await work(Budget(OFFICIAL, clock, None, "a", reserve=0.5), clock, 120)
+    arrivals = await work(Budget(OFFICIAL, clock, None, "a", reserve=lambda: 0.5), clock, 120)
     assert most_in(arrivals, 60.0) <= 100
     assert most_in(arrivals, 1.0) <= 10
+
+
+async def test_the_reserve_follows_the_market() -> None:
+    clock = FakeClock()
+    closes = clock.at + 60
+    budget = Budget(OFFICIAL, clock, None, "a", reserve=lambda: 0.5 if clock.at < closes else 0.0)
+    arrivals = await work(budget, clock, 240)
+    assert len([at for at in arrivals if at < closes]) <= 100
+    assert len([at for at in arrivals if at >= closes]) >= 500
 
 
 async def test_a_rejection_narrows_and_quiet_minutes_widen() -> None:

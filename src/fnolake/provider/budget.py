@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -31,6 +31,10 @@ LEASE_S = 1.0
 """How far ahead grants are noted on disk: after a crash this much allowance may be lost, never exceeded."""
 FLIGHT_S = 2.0
 """After a crash: how much later than granted a request may have reached the provider."""
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,10 @@ class Budget:
         clock: ``monotonic`` inside the process, ``wall`` for what outlives it, ``sleep`` to wait.
         state: Where grants are kept for the next process; None keeps none.
         key: Name in ``state``.
-        reserve: Share of every window that is never used.
+        reserve: Says which share of every window is not to be used at this moment, from 0 to below 1.
     """
 
-    def __init__(self, windows: tuple[tuple[int, float], ...], clock: Clock, state: StatePort | None, key: str, *, reserve: float = 0.0) -> None:
-        if not 0.0 <= reserve < 1.0:
-            raise ValueError("reserve is a share from 0 to below 1")
+    def __init__(self, windows: tuple[tuple[int, float], ...], clock: Clock, state: StatePort | None, key: str, *, reserve: Callable[[], float] = _nothing) -> None:
         self._windows = windows
         self._clock = clock
         self._state = state
@@ -137,7 +139,7 @@ class Budget:
             self._last_change = now
 
     def _allowed(self, count: int) -> int:
-        return max(int(count * (1.0 - self._reserve) * self._share + 1e-9), 1)
+        return max(int(count * (1.0 - self._reserve()) * self._share + 1e-9), 1)
 
     def _wait_s(self) -> float | None:
         """Seconds until one more is within every window: 0 is now, None is when a request in flight has ended."""

@@ -98,9 +98,13 @@ def make_account(settings: Settings, name: str, provider: Provider, state: State
     Raises:
         ConfigError: Limits are off and it is no emulator that would be asked.
     """
-    reserve = settings.accounts[name].reserve
-    if reserve is None:
-        reserve = OPEN_RESERVE if market_is_open(calendar, clock.now()) else 0.0
+    own = settings.accounts[name].reserve
+
+    def reserve() -> float:
+        if own is not None:
+            return own
+        return OPEN_RESERVE if market_is_open(calendar, clock.now()) else 0.0
+
     if settings.sync.limits == "off":
         if not settings.emulator:
             raise ConfigError("sync.limits = off is for an emulator only: remove it from lake.toml or the environment")
