@@ -223,11 +223,6 @@ async def test_advice_to_wait_is_followed_within_reason() -> None:
     assert clock.at == pytest.approx(1_000_300)
 
 
-@pytest.mark.parametrize("reserve", [-0.1, 1.0, 2.0])
-def test_a_reserve_is_a_share(reserve: float) -> None:
-    with pytest.raises(ValueError, match="reserve"):
-        Budget(OFFICIAL, FakeClock(), None, "a", reserve=reserve)
-
 
 async def test_asking_again_after_an_orderly_end_is_noted_too() -> None:
     clock, drawer = FakeClock(), Drawer()
