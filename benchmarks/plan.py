@@ -11,8 +11,7 @@ import polars as pl
 from fnolake.market.calendar import Calendar
 from fnolake.model import Master, RawFile, Selection, listing_schema
 from fnolake.store.store import Store
-from fnolake.sync.plan import make_plan
-from fnolake.sync.wanted import Wanted, plan_facts, selected_contracts
+from fnolake.sync.wanted import Wanted, plan_wanted, selected_contracts
 
 CONTRACTS, SESSIONS = 85_000, 60
 NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
@@ -34,7 +33,7 @@ with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "lake", 
     sessions = tuple(calendar.sessions(date(2026, 8, 1), date(2026, 11, 20))[-SESSIONS:])
     start = time.perf_counter()
     chosen = Wanted(selected_contracts(store, Selection()), sessions)
-    plan = make_plan(plan_facts(store, chosen, calendar, NOW))
+    plan = plan_wanted(store, chosen, calendar, NOW)
     took = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"master of {CONTRACTS:,} rows taken in {taken:.2f} s; plan of {plan.contract_sessions:,} contract-sessions, "

@@ -34,9 +34,9 @@ from fnolake.sync.backfill import LineSettings
 from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening, SyncReport
-from fnolake.sync.plan import Plan, make_plan
+from fnolake.sync.plan import Plan
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status
-from fnolake.sync.wanted import Wanted, plan_facts, selected_contracts, status_rows, wanted, wanted_sessions
+from fnolake.sync.wanted import Wanted, plan_wanted, selected_contracts, status_rows, wanted, wanted_sessions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -203,7 +203,7 @@ class Lake:
         """What ``sync`` would ask with what is known now; nothing is fetched."""
         now = self.clock.now()
         chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
-        return make_plan(plan_facts(self.store, chosen, self._calendar, now))
+        return plan_wanted(self.store, chosen, self._calendar, now)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None

@@ -34,8 +34,8 @@ from fnolake.store.store import Store
 from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.exchange_book import ExchangeBook
-from fnolake.sync.plan import Plan, make_plan
-from fnolake.sync.wanted import Wanted, plan_facts, status_rows, wanted
+from fnolake.sync.plan import Plan
+from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,7 @@ class Evening:
 
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now. Blocking: call it in a thread."""
-        facts = plan_facts(self._store, chosen, self._calendar, self._clock.now())
-        return make_plan(facts, self._account.per_minute)
+        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), self._account.per_minute)
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
         """
@@ -264,11 +263,10 @@ class Evening:
                 await asyncio.to_thread(self._store.publish, day)
 
     def _report(self, chosen: Wanted, tally: Tally, seconds: float, *, interrupted: bool) -> SyncReport:
-        rows = status_rows(self._store, chosen)
-        covered = rows.filter(pl.col("status").is_in(["complete", "untraded", "empty_stated"])).height
+        counts = count_wanted(self._store, chosen)
         return SyncReport(
             outcomes=tally.outcomes, bars=tally.bars, requests=tally.requests, failed_requests=tally.failed_requests,
-            seconds=seconds, sessions=chosen.sessions, gaps=rows.height - covered, listed=rows.height, covered=covered,
-            verified=rows.filter(pl.col("proof") == "verified").height, notices=tuple(dict.fromkeys(self._notices)),
+            seconds=seconds, sessions=chosen.sessions, gaps=counts.listed - counts.covered, listed=counts.listed,
+            covered=counts.covered, verified=counts.verified, notices=tuple(dict.fromkeys(self._notices)),
             stopped=tally.stopped, interrupted=interrupted,
         )

@@ -8,6 +8,7 @@ value. Invariant: every missing pair is in exactly one of ``requests``, ``untrad
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -22,6 +23,10 @@ OPTION_ROWS_A_MINUTE = 0.1
 BYTES_A_ROW = 230
 """Size of one TPSeries row on the wire, measured against the emulator; for the estimate only."""
 
+PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "contract": pl.Int64, "symbol": pl.String, "kind": pl.String, "underlying": pl.String, "venue": pl.String, "first": pl.Date,
+    "last": pl.Date, "sessions": pl.List(pl.Date), "expected_rows": pl.Float64, "deadline": pl.Date,
+}
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
 
 
@@ -130,6 +135,23 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     return Plan(_requests(_with_expected(asked, facts), facts), **counts, listed_by=listed_by, per_minute=per_minute)
 
 
+def merge_plans(plans: Sequence[Plan], per_minute: int = 200) -> Plan:
+    """Plans of different contracts as one, in the order of :func:`make_plan`."""
+    if not plans:
+        return Plan(pl.DataFrame(schema=PLAN_SCHEMA), per_minute=per_minute)
+    rows = pl.concat([plan.rows for plan in plans])
+    return Plan(
+        rows.sort("deadline", _value("kind"), "contract", "first"), untraded=sum(plan.untraded for plan in plans),
+        unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans), listed_by=plans[0].listed_by,
+        per_minute=per_minute,
+    )
+
+
+def _value(kind: str) -> pl.Expr:
+    """Spot before futures before options."""
+    return pl.col(kind).replace_strict(_KIND_VALUE, return_dtype=pl.Int8)
+
+
 def _fated(facts: PlanFacts) -> pl.DataFrame:
     """Missing pairs, ascending, with what the exchange says of them and whether they can still be had."""
     kept_from = facts.today - timedelta(days=facts.horizon_days)
@@ -180,10 +202,7 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
             expected_rows=pl.col("expected").sum(),
         )
         .join(names, on="contract", how="left")
-        .with_columns(
-            deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept),
-            value=pl.col("kind").replace_strict(_KIND_VALUE, return_dtype=pl.Int8),
-        )
-        .sort("deadline", "value", "contract", "first")
-        .select("contract", "symbol", "kind", "underlying", "venue", "first", "last", "sessions", "expected_rows", "deadline")
+        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept))
+        .sort("deadline", _value("kind"), "contract", "first")
+        .select(list(PLAN_SCHEMA))
     )

@@ -14,12 +14,17 @@ import polars as pl
 from fnolake.errors import ConfigError, UnknownInstrument
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
-from fnolake.query.coverage import ExchangeSaid, alive, pairs, statuses
+from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
-from fnolake.sync.plan import PlanFacts
+from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
 
 HORIZON_DAYS = 300
 """About ten months, what Shoonya was seen to keep (protocols/shoonya.md, 2026-01-14)."""
+
+
+SESSIONS_AT_ONCE = 10
+PAIRS_AT_ONCE = 1_500_000
+"""Bounds of what is held in memory: 100 bytes a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +88,38 @@ def _known_underlyings(rows: pl.DataFrame, names: Iterable[str]) -> None:
 
 
 def exchange_said(store: Store, sessions: Iterable[date]) -> ExchangeSaid:
-    """What the exchange's files of these sessions say, matched to contracts."""
+    """What the exchange's files of these sessions say, matched to contracts; read some sessions at a time."""
     days = tuple(sessions)
     here = frozenset(key for key in store.exchange_days() if key[2] in set(days))
     if not here:
         return ExchangeSaid()
-    rows = store.exchange_rows(days)
-    return ExchangeSaid(rows.select("contract", "session", "volume", "trades"), here)
+    parts = [
+        store.exchange_rows(days[first : first + SESSIONS_AT_ONCE]).select("contract", "session", "volume", "trades")
+        for first in range(0, len(days), SESSIONS_AT_ONCE)
+    ]
+    return ExchangeSaid(pl.concat(parts), here)
 
 
-def plan_facts(store: Store, chosen: Wanted, calendar: Calendar, now: datetime) -> PlanFacts:
-    """Everything that planning must know, read once."""
-    missing = store.missing(chosen.contracts, list(chosen.sessions))
-    return PlanFacts(
-        contracts=chosen.contracts,
-        missing=alive(missing, chosen.contracts),
-        sessions=chosen.sessions,
-        today=ist_date(now),
-        exchange=exchange_said(store, chosen.sessions),
-        mean_rows=store.mean_rows(),
-        minutes=session_minutes(calendar, chosen.sessions),
-        horizon_days=HORIZON_DAYS,
-    )
+def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200) -> Plan:
+    """
+    What is missing of the wanted, as requests.
+
+    Some contracts at a time, so that memory does not grow with contracts times sessions.
+    """
+    said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
+    minutes = session_minutes(calendar, chosen.sessions)
+    size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
+    plans = []
+    for contracts in chosen.contracts.sort("contract").iter_slices(size):
+        ids = contracts["contract"]
+        inside = pl.col("contract").is_between(ids[0], ids[-1])
+        missing = store.missing(contracts, list(chosen.sessions))
+        plans.append(make_plan(PlanFacts(
+            contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
+            exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
+            horizon_days=HORIZON_DAYS,
+        ), per_minute))
+    return merge_plans(plans, per_minute)
 
 
 def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[str, date], int]:
@@ -124,14 +139,21 @@ def status_rows(store: Store, chosen: Wanted) -> pl.DataFrame:
     return statuses(chosen.contracts, chosen.sessions, known, exchange_said(store, chosen.sessions))
 
 
-def still_missing(store: Store, chosen: Wanted) -> int:
-    """How many listed contract-sessions are not covered."""
-    from fnolake.query.coverage import gaps
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Listed contract-sessions, and how many of them are covered and verified."""
 
-    return gaps(status_rows(store, chosen)).height
+    listed: int = 0
+    covered: int = 0
+    verified: int = 0
 
 
-__all__ = [
-    "HORIZON_DAYS", "Wanted", "exchange_said", "pairs", "plan_facts", "selected_contracts", "session_minutes",
-    "status_rows", "still_missing", "wanted", "wanted_sessions",
-]
+def count_wanted(store: Store, chosen: Wanted) -> Counts:
+    """What there is of the wanted; some sessions at a time, so that memory does not grow with their number."""
+    listed = covered = verified = 0
+    for first in range(0, len(chosen.sessions), SESSIONS_AT_ONCE):
+        rows = status_rows(store, Wanted(chosen.contracts, chosen.sessions[first : first + SESSIONS_AT_ONCE]))
+        listed += rows.height
+        covered += rows.filter(pl.col("status").is_in(COVERED)).height
+        verified += rows.filter(pl.col("proof") == "verified").height
+    return Counts(listed, covered, verified)
