@@ -36,7 +36,15 @@ from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening, SyncReport
 from fnolake.sync.plan import Plan
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status
-from fnolake.sync.wanted import Wanted, plan_wanted, selected_contracts, status_rows, wanted, wanted_sessions
+from fnolake.sync.wanted import (
+    Wanted,
+    captured_selection,
+    plan_wanted,
+    selected_contracts,
+    status_rows,
+    wanted,
+    wanted_sessions,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,8 +126,8 @@ class Lake:
     # -- what is there -------------------------------------------------------------------------------------------
 
     def status(self, selection: Selection | None = None) -> Status:
-        """The lake at a glance; asks no provider."""
-        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), selection or Selection())
+        """The lake at a glance, by default of the underlyings that were captured; asks no provider."""
+        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), selection or captured_selection(self.store, Selection()))
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account that is set up, and whether it is signed in."""
@@ -146,28 +154,25 @@ class Lake:
         return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """Counts by underlying, kind and session, see ``query.coverage.summary``; the sessions that were captured by default."""
+        """
+        Counts by underlying, kind and session, see ``query.coverage.summary``.
+
+        By default of the sessions and underlyings that were captured.
+        """
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first."""
+        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first. Default as for :meth:`coverage`."""
         return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
-        import polars as pl
-
         chosen = Selection(tuple(underlying), tuple(kind), start, end)
-        known = self.store.coverage(None)
-        contracts = selected_contracts(self.store, chosen)
         if start is None and end is None:
-            captured = known["session"].unique().sort().to_list()
-            sessions = tuple(captured) or wanted_sessions(chosen, self._calendar, self.clock.now())[0]
-            if not underlying:
-                held = self.store.instruments(None).filter(pl.col("contract").is_in(known["contract"].unique().implode()))
-                names = held["underlying"].unique()
-                contracts = contracts.filter(pl.col("underlying").is_in(names.implode())) if len(names) else contracts
-            return status_rows(self.store, Wanted(contracts, sessions))
-        return status_rows(self.store, Wanted(contracts, wanted_sessions(chosen, self._calendar, self.clock.now())[0]))
+            chosen = captured_selection(self.store, chosen)
+            sessions = tuple(self.store.sessions())
+        if start or end or not sessions:
+            sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
+        return status_rows(self.store, Wanted(selected_contracts(self.store, chosen), sessions))
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
@@ -187,13 +192,10 @@ class Lake:
         Raises:
             UnknownInstrument: Nothing of that name in this lake.
         """
-        import polars as pl
-
         from fnolake.query.bars import read
 
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
-        known = self.store.coverage(None).filter(pl.col("contract").is_in(meant) & (pl.col("bars") > 0))
-        sessions = [day for day in known["session"].unique().sort().to_list() if (start is None or day >= start) and (end is None or day <= end)]
+        sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
         found = read(self.store, meant, sessions, tuple(phases))
         return near_only(found) if expiry == "near" else found
 

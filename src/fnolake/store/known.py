@@ -40,6 +40,12 @@ _COVERED = (
     "select session, group_concat(contract) from coverage where outcome in ('complete', 'untraded', 'empty_stated') "
     "and session between ? and ? group by session"
 )
+_SESSIONS = (
+    "with recursive each(session) as (select min(session) from coverage union all "
+    "select (select min(session) from coverage where session > each.session) from each where each.session is not null) "
+    "select session from each where session is not null"
+)
+_LOOKED_UP = 1000
 _EVER = (-(1 << 30), 1 << 30)
 
 
@@ -52,6 +58,25 @@ def coverage(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequenc
     if sessions is not None:
         rows = rows.filter(pl.col("session").is_in(list(sessions)))
     return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
+
+
+def sessions(ledger: Ledger, contracts: Sequence[int] | None = None) -> list[date]:
+    """Sessions with a coverage row, ascending; of some contracts only those with bars (up to 1,000 contracts are looked up)."""
+    found = [int(str(row[0])) for row in ledger.rows(_SESSIONS)]
+    if contracts is None or not found or len(contracts) > _LOOKED_UP:
+        return [from_days(number) for number in found]
+    marks = ", ".join("?" * len(found)), ", ".join("?" * len(contracts))
+    rows = ledger.rows(
+        f"select distinct session from coverage where session in ({marks[0]}) and contract in ({marks[1]}) and bars > 0 order by session",  # noqa: S608 - marks only
+        (*found, *contracts),
+    )
+    return [from_days(int(str(row[0]))) for row in rows]
+
+
+def captured(ledger: Ledger, since: date) -> list[int]:
+    """Contracts with a coverage row on or after a session, ascending."""
+    rows = ledger.rows("select distinct contract from coverage where session >= ? order by contract", (days(since),))
+    return [int(str(row[0])) for row in rows]
 
 
 def missing(ledger: Ledger, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:

@@ -19,9 +19,9 @@ from typing import Self
 import polars as pl
 
 from fnolake.errors import StoreError
-from fnolake.model import Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
-from fnolake.store import batches, exchange, known, masters
+from fnolake.store import batches, exchange, known, late, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -197,6 +197,22 @@ class Store:
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
         return exchange.matched(self.path, self._ledger, self._book, chosen)
 
+    def unproven(self) -> pl.DataFrame:
+        """What was called complete or empty before its exchange file came, once the file is here: ``late.UNPROVEN``."""
+        return late.unproven(self._ledger)
+
+    def judged_again(self, sessions: Iterable[date], attempts: Sequence[Attempt]) -> None:
+        """
+        Record new verdicts on what is stored, whatever their rank; the bars stay where they are unless the verdict has none.
+
+        Args:
+            sessions: They are due no more.
+            attempts: Each with its request's provenance.
+        """
+        self._writable()
+        with self._writing, self._ledger.transaction() as connection:
+            late.record(connection, sessions, attempts, _now_us())
+
     def exchange_scan(self, sessions: Sequence[date]) -> pl.LazyFrame:
         """The exchange's rows of sessions as published, contracts that no master names included (``exchange.EXCHANGE_DAYS``)."""
         return exchange.scan(self.path, self._ledger, sessions)
@@ -221,6 +237,14 @@ class Store:
     def coverage(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
         """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
         return known.coverage(self._ledger, sessions, contracts)
+
+    def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
+        """Sessions of which anything is known, ascending; of some contracts only those with bars."""
+        return known.sessions(self._ledger, contracts)
+
+    def captured(self, since: date) -> list[int]:
+        """Contracts of which anything is known on or after a session, ascending."""
+        return known.captured(self._ledger, since)
 
     def mean_rows(self) -> pl.DataFrame:
         """Mean bars of a complete session so far: contract int64, mean_rows float64."""

@@ -13,7 +13,7 @@ import polars as pl
 
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
-from fnolake.query.coverage import COVERED, gaps
+from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
 from fnolake.sync.wanted import Wanted, selected_contracts, status_rows
 
@@ -80,13 +80,12 @@ def lake_status(
         "verified": rows.filter(pl.col("proof") == "verified").height,
         "gaps": missing.height,
     }
-    kept = store.coverage(None).filter(pl.col("outcome").is_in(COVERED) | (pl.col("bars") > 0))
     used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    sessions = kept["session"].n_unique()
+    sessions = len(store.sessions())
     return Status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
-        bars=int(kept["bars"].sum()), next_command=_next(accounts, contracts, counts), sessions=sessions,
+        bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
         contracts=contracts.height,
     )
 

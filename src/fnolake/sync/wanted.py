@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -76,6 +76,18 @@ def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
     if selection.underlyings:
         rows = rows.filter(pl.col("underlying").is_in(selection.underlyings))
     return rows.filter(pl.col("kind").is_in(selection.kinds)) if selection.kinds else rows
+
+
+def captured_selection(store: Store, selection: Selection) -> Selection:
+    """The selection narrowed to underlyings captured of late, where it names none and there are any."""
+    if selection.underlyings:
+        return selection
+    lately = store.sessions()[-SESSIONS_AT_ONCE:]
+    if not lately:
+        return selection
+    ids = pl.Series(store.captured(lately[0]), dtype=pl.Int64)
+    names = store.instruments(None).filter(pl.col("contract").is_in(ids.implode()))["underlying"].unique().sort()
+    return replace(selection, underlyings=tuple(names))
 
 
 def _known_underlyings(rows: pl.DataFrame, names: Iterable[str]) -> None:
