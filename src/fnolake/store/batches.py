@@ -96,7 +96,7 @@ def record_batch(connection: sqlite3.Connection, number: int, batch: Batch, file
         (number, files.bars, batch.bars.height, files.refused, batch.refused.height, files.bars_hash, files.refused_hash, now_us),
     )
     first = connection.execute("select coalesce(max(attempt), 0) + 1 from attempts").fetchone()[0]
-    connection.executemany(INSERT_ATTEMPT, (_attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
+    connection.executemany(INSERT_ATTEMPT, (attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
     last = first + len(batch.attempts)
     won = connection.execute(UPSERT_COVERAGE, (first, last)).rowcount
     touched = {(days(attempt.session),) for attempt in batch.attempts}
@@ -114,7 +114,8 @@ def record_requests(connection: sqlite3.Connection, requests: Sequence[RequestRe
     ))
 
 
-def _attempt_row(number: int, batch: int, attempt: Attempt) -> tuple[object, ...]:
+def attempt_row(number: int, batch: int, attempt: Attempt) -> tuple[object, ...]:
+    """The row that :data:`INSERT_ATTEMPT` takes."""
     said = attempt.verdict
     findings = json.dumps([[f.name, f.count, f.detail, f.refused] for f in said.findings], ensure_ascii=False) if said.findings else "[]"
     return (

@@ -16,6 +16,7 @@ from typing import Protocol
 import polars as pl
 
 from fnolake.model import Finding, RawFile
+from fnolake.store import late
 from fnolake.store.identity import KEY
 from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days, from_days
@@ -86,6 +87,7 @@ def take(lake: Path, ledger: Ledger, day: ExchangeDayLike, raw: RawFile) -> dict
         connection.execute(
             _RECORD, (day.venue, day.segment, days(day.day), version, new.path, new.rows, kept, raw.payload_hash, findings),
         )
+        late.mark(connection, day.day)
     return {"rows": rows.height, "traded": rows.filter(pl.col("volume") > 0).height}
 
 

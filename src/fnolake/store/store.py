@@ -197,6 +197,10 @@ class Store:
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
         return exchange.matched(self.path, self._ledger, self._book, chosen)
 
+    def due_again(self) -> list[date]:
+        """Sessions whose exchange file came after something of them was captured, until they are judged again."""
+        return late.due(self._ledger)
+
     def unproven(self) -> pl.DataFrame:
         """What was called complete or empty before its exchange file came, once the file is here: ``late.UNPROVEN``."""
         return late.unproven(self._ledger)

@@ -31,6 +31,7 @@ from fnolake.provider.account import Account, Asked
 from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
+from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.exchange_book import ExchangeBook
@@ -126,6 +127,9 @@ class Evening:
         """
         started = self._clock.monotonic()
         await self.prepare(selection, stop)
+        proven = await asyncio.to_thread(prove_again, self._store, self._calendar)
+        if proven:
+            self._emit(Notice("info", proven))
         now = self._clock.now()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, now)
         for day in chosen.unknown:
