@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,3 +101,109 @@ def test_chosen_underlyings_of_a_real_master_are_synced_without_a_gap(
     covered = rows_of(at, "coverage", *UNDERLYINGS, "--session", str(day))
     assert covered.select(pl.sum("wanted", "covered")).row(0) == (listed.height + 2, listed.height + 2)
     assert rows_of(at, "gaps", *UNDERLYINGS).is_empty()
+
+
+def stored(at: Desk, days: list[date]) -> pl.DataFrame:
+    """Every bar that the lake holds of some dates, all phases, with its symbol and IST clock."""
+    with Store.open(at.lake, write=False) as store:
+        names = store.instruments(None).select("contract", "symbol").unique()
+        bars = store.bars(None, days).collect().join(names, on="contract")
+    return bars.with_columns(clock=pl.col("ts").dt.convert_time_zone("Asia/Kolkata").dt.strftime("%H:%M"))
+
+
+def quarantine(at: Desk) -> pl.DataFrame:
+    """Every refused row that the lake holds, with its symbol and IST stamp."""
+    with Store.open(at.lake, write=False) as store:
+        names = store.instruments(None).select("contract", "symbol").unique()
+    rows = pl.concat([pl.read_parquet(path) for path in sorted((at.lake / "refused").glob("*.parquet"))])
+    stamp = pl.col("ts").dt.convert_time_zone("Asia/Kolkata").dt.strftime("%Y-%m-%d %H:%M:%S")
+    return rows.join(names, on="contract").with_columns(stamp=stamp)
+
+
+@pytest.mark.slow
+def test_recorded_index_rows_come_out_as_375_bars_and_flagged_pre_open_rows(
+    emulate: Callable[..., Emulator], desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "NSE_26000_september.csv").symlink_to(REAL / "tpseries" / "NIFTY_spot_1m_20230928-29_tpseries.csv")
+    (folder / "NSE_26000_october.csv").symlink_to(REAL / "tpseries" / "NIFTY_spot_1m_20231013_tpseries.csv")
+    at = desk(emulate("--date", "2023-10-13", "--underlyings", "NIFTY", "--rows", str(folder), "--limits", "off"))
+    nifty = ("-u", "NIFTY", "-k", "spot")
+    at.run("sync", *nifty, "--from", "2023-09-28", "--to", "2023-09-29")
+    at.run("sync", *nifty, "--session", "2023-10-13")
+    early = [f"09:{minute:02d}" for minute in range(15)]
+    for day, preopen in ((date(2023, 9, 28), early), (date(2023, 9, 29), early), (date(2023, 10, 13), ["09:14"])):
+        bars = stored(at, [day]).sort("ts")
+        every = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(555, 930)]
+        assert bars.filter(pl.col("phase") == "continuous")["clock"].to_list() == every
+        assert bars.filter(pl.col("phase") == "preopen")["clock"].to_list() == preopen
+        assert bars.height == 375 + len(preopen)
+        shown = rows_of(at, "bars", "NIFTY", "--session", str(day))
+        assert (shown.height, shown["phase"].unique().to_list()) == (375, ["continuous"])
+    late = quarantine(at).sort("stamp")
+    assert late.select("stamp", "reason").rows() == [
+        (f"2023-09-{stamp}", "outside_hours") for stamp in ("28 15:30:36", "28 15:31:00", "29 15:30:59", "29 15:31:00")
+    ]
+
+
+FIRST, LAST = date(2024, 2, 1), date(2024, 3, 15)
+MOCK = [date(2024, 2, 3), date(2024, 2, 17), date(2024, 2, 24)]
+DRILL = date(2024, 3, 2)
+SPOTS = ("-k", "spot", "-u", "NIFTY", "-u", "RELIANCE")
+PRICES = {"into": "open", "inth": "high", "intl": "low", "intc": "close"}
+
+
+def february() -> pl.DataFrame:
+    """The bars somebody fetched from the broker in 2024: symbol, exchange, stamp, open, high, low, close."""
+    files = {"NIFTY": ("NSE_26000", "Nifty_50"), "RELIANCE-EQ": ("NSE_2885", "RELIANCE")}
+    return pl.concat([
+        pl.read_csv(REAL / "bars" / f"shoonya_2024_1min_{word}__cut_20240201-20240315.csv.gz").select(
+            symbol=pl.lit(symbol), file=pl.lit(file), stamp="time", **{name: pl.col(wire).cast(pl.Float64) for wire, name in PRICES.items()}
+        )
+        for symbol, (file, word) in files.items()
+    ])
+
+
+def as_recorded_answers(rows: pl.DataFrame, folder: Path) -> None:
+    """Write rows as the wire has them, newest first, for the emulator to replay; volume was not recorded."""
+    folder.mkdir()
+    wire = rows.sort("stamp", descending=True).with_columns(
+        time=pl.col("stamp").str.to_datetime().dt.strftime("%d-%m-%Y %H:%M:%S"), intvwap=pl.lit("0.00"),
+        **dict.fromkeys(("intv", "v", "intoi", "oi"), pl.lit("0")),
+    ).rename({name: word for word, name in PRICES.items()})
+    for (file,), part in wire.group_by("file"):
+        part.drop("symbol", "file", "stamp").write_csv(folder / f"{file}_february.csv", float_precision=2)
+
+
+@pytest.mark.slow
+def test_rows_of_mock_saturdays_are_refused_and_the_special_saturday_is_kept(
+    emulate: Callable[..., Emulator], desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    recorded = february()
+    as_recorded_answers(recorded, tmp_path / "rows")
+    at = desk(emulate(
+        "--date", str(LAST), "--underlyings", "NIFTY,RELIANCE", "--rows", str(tmp_path / "rows"), "--limits", "off",
+    ))
+    at.env["FNOLAKE_EXCHANGE__CONSENT"] = "false"  # the emulated exchange's file is of other trades than the recorded ones
+    at.run("sync", *SPOTS, "--from", str(FIRST), "--to", str(LAST), expect=3)
+
+    columns = ["symbol", "stamp", *PRICES.values()]
+    unreal = recorded.filter(pl.col("stamp").str.head(10).is_in([str(day) for day in MOCK])).select(columns)
+    refused = quarantine(at).filter(pl.col("session").dt.weekday() == 6, pl.col("session") != DRILL)
+    assert unreal.height == 868
+    assert refused["reason"].unique().to_list() == ["no_session"]
+    assert refused.select(columns).sort(columns).equals(unreal.sort(columns))
+
+    bars = stored(at, [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)])
+    assert bars.filter(pl.col("session").dt.weekday() > 5)["session"].unique().to_list() == [DRILL]
+    assert not [path for day in MOCK for path in at.lake.rglob(f"session={day}*")]
+    drill = bars.filter(pl.col("session") == DRILL)
+    assert dict(drill["symbol"].value_counts().iter_rows()) == {"NIFTY": 105, "RELIANCE-EQ": 105}
+    assert drill.filter(pl.col("clock").is_between(pl.lit("10:00"), pl.lit("11:29"))).is_empty()
+    left = rows_of(at, "gaps", *SPOTS, "--from", str(FIRST), "--to", str(LAST)).select("symbol", "session", "status").sort("session", "symbol")
+    assert left.rows() == [
+        (symbol, day, status)
+        for day, status in ((FIRST, "partial"), (date(2024, 3, 7), "failed"))  # recorded from 09:42; not recorded at all
+        for symbol in ("NIFTY", "RELIANCE-EQ")
+    ]
