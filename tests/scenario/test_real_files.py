@@ -88,14 +88,18 @@ def test_chosen_underlyings_of_a_real_master_are_synced_without_a_gap(
     emulate: Callable[..., Emulator], desk: Callable[..., Desk]
 ) -> None:
     file, day = "NFO_20250106", date(2025, 1, 6)
-    at = desk(emulate("--masters", str(MASTERS / f"shoonya_{file}.txt.zip"), "--underlyings", ",".join(CHOSEN), "--limits", "off"))
+    at = desk(emulate("--masters", str(MASTERS / f"shoonya_{file}.txt.zip"), "--limits", "off"))
     at.run("sync", *UNDERLYINGS)
-    listed = master(file).listings.filter(pl.col("underlying").is_in(CHOSEN) & (pl.col("expiry") >= day))
+    served = master(file).listings
+    listed = served.filter(pl.col("underlying").is_in(CHOSEN))
     with Store.open(at.lake, write=False) as store:
-        known = store.instruments(day).filter(pl.col("underlying").is_in(CHOSEN))
-    assert known.filter(pl.col("kind") == "spot")["symbol"].sort().to_list() == ["FINNIFTY", "RELIANCE-EQ"]
+        known = store.instruments(day)
+        named = store.exchange_rows(day).join(known, on="contract").filter(pl.col("segment") == "FO")
     columns = ["token", "symbol", "expiry", "strike_paise", "right", "lot"]
-    assert known.filter(pl.col("segment") == "FO").select(columns).sort("token").equals(listed.select(columns).sort("token"))
+    assert known.filter(pl.col("segment") == "FO").select(columns).sort("token").equals(served.select(columns).sort("token"))
+    spots = known.filter(pl.col("kind") == "spot")["underlying"]
+    assert sorted(spots) == sorted({*served["underlying"], "INDIAVIX"})
+    assert named["token"].sort().equals(served["token"].sort())
     for name in CHOSEN:
         assert rows_of(at, "bars", name, "--session", str(day)).height == 375
     covered = rows_of(at, "coverage", *UNDERLYINGS, "--session", str(day))

@@ -49,6 +49,7 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
 
     Raises:
         PayloadError: A file is no master of its exchange.
+        ValueError: A named underlying has no derivatives in them.
     """
     tables = [
         parse_master(exchange, files[exchange], day).listings.with_columns(pl.lit(exchange).alias("exchange"))
@@ -67,6 +68,9 @@ def read(files: Mapping[str, bytes], day: date, underlyings: Sequence[str] | Non
 def _in_play(table: pl.DataFrame, underlyings: Sequence[str] | None) -> pl.DataFrame:
     """Derivatives, the spots of their underlyings, India VIX; spots are added that no given master lists."""
     derivatives = table.filter(pl.col("kind") != "spot")
+    missing = sorted(set(underlyings or ()) - {*derivatives["underlying"], VIX[0]})
+    if missing:
+        raise ValueError(f"the given masters have no derivatives of {', '.join(missing)}")
     chosen = {*(derivatives["underlying"] if underlyings is None else underlyings), VIX[0]}
     added = _nse_spots(table, derivatives) + _bse_spots(table, derivatives)
     whole = pl.concat([table, pl.DataFrame(added, schema=table.schema)]) if added else table
@@ -122,7 +126,7 @@ def _levels(table: pl.DataFrame, day: date) -> dict[str, float]:
 def _underlying(name: str, level: float | None) -> Underlying:
     key, is_index = text_key(name), name in INDICES or name == VIX[0]
     if name == VIX[0]:
-        return Underlying(name, key, VIX[2] * 100, 0.9, 0.0, is_index=True, step_paise=0, tick_paise=1, display=name)
+        return Underlying(name, key, VIX[2] * 100, 0.9, 0.0, True, 0, 1, VIX[0], "INDIA VIX")
     price = level or 100_000.0
     known = INDICES.get(name)
     volatility = known[6] if known else 0.2 + 0.002 * (key % 100)
@@ -155,7 +159,11 @@ def _columns(table: pl.DataFrame, number: Mapping[str, int], unds: Sequence[Unde
 
 
 def _listed(expiry: int, day: date) -> int:
-    """An ordinal before which the contract did not trade: three months before expiry, years for long-dated ones."""
+    """
+    An ordinal before which the contract did not trade: three months before expiry, years for long-dated ones.
+
+    What stands in a master of ``day`` is listed by then, whatever the rule says.
+    """
     if not expiry:
         return 0
-    return min(expiry - 91, day.toordinal() - 5) if expiry - day.toordinal() < 100 else expiry - 1_800
+    return min(expiry - (91 if expiry - day.toordinal() < 100 else 1_800), day.toordinal() - 5)

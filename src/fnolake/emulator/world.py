@@ -98,6 +98,7 @@ class World:
 
         Raises:
             PayloadError: A file is no master of its exchange.
+            ValueError: A named underlying has no derivatives in them.
         """
         calendar = Calendar.bundled()
         columns, unds = real_masters.read(files, day, underlyings)
