@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import FnolakeError, StoreError
+from fnolake.errors import ConfigError, FnolakeError, StoreError
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Event, RequestRecord, Selection
 from fnolake.provider.base import SignInHelp
@@ -35,7 +35,7 @@ from fnolake.sync.connect import budget_used, choose_account, connected, make_ac
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening, SyncReport
 from fnolake.sync.plan import Plan
-from fnolake.sync.status import AccountStatus, Check, Status, lake_status
+from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
 from fnolake.sync.wanted import (
     Wanted,
     captured_selection,
@@ -134,9 +134,11 @@ class Lake:
         found = []
         for name, account in self.settings.accounts.items():
             provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
+            allowance, used = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
+            limited = self.settings.sync.limits != "off"
             found.append(AccountStatus(
                 name, account.provider, account.generation, provider.signed_in, provider.signed_in_until,
-                *budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar),
+                allowance if limited else 0, used if limited else 0,
             ))
         return tuple(found)
 
@@ -171,6 +173,7 @@ class Lake:
             chosen = captured_selection(self.store, chosen)
             sessions = tuple(self.store.sessions())
         if start or end or not sessions:
+            need_a_session(chosen, self._calendar, self.clock.now())
             sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
         return status_rows(self.store, Wanted(selected_contracts(self.store, chosen), sessions))
 
@@ -202,10 +205,19 @@ class Lake:
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
     def plan(self, selection: Selection | None = None) -> Plan:
-        """What ``sync`` would ask with what is known now; nothing is fetched."""
+        """
+        What ``sync`` would ask with what is known now; nothing is fetched.
+
+        Raises:
+            ConfigError: No contract is known yet, or nothing finished is in the selection.
+        """
         now = self.clock.now()
+        need_a_session(selection or Selection(), self._calendar, self.clock.now())
         chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
-        return plan_wanted(self.store, chosen, self._calendar, now)
+        if self.store.instruments(None).is_empty():
+            raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
+        asked = next((one.allowance for one in self.accounts()), 200)
+        return plan_wanted(self.store, chosen, self._calendar, now, asked)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None
@@ -226,6 +238,7 @@ class Lake:
         Cancel:
             Safe; what was committed stays.
         """
+        need_a_session(selection or Selection(), self._calendar, self.clock.now())
         async with self._evening(on_event) as evening:
             return await evening.run(self._from_start(selection), stop or asyncio.Event())
 
@@ -304,16 +317,19 @@ class Lake:
 
     # -- looking after it ---------------------------------------------------------------------------------------------
 
-    def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False) -> Kept:
+    def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False, dry_run: bool = False) -> Kept:
         """
         Publish what is finished, clean, back up.
 
         Args:
             check: Read every file again and compare its hash.
             rebuild_ledger: First fill a lost ledger from what is published.
+            dry_run: Only say which sessions would be published; the lake need not be open for writing.
         """
-        lines = self.store.rebuild_ledger().lines if rebuild_ledger else []
         finished = self._calendar.last_finished(self.clock.now())
+        if dry_run:
+            return Kept(tuple(f"would publish {day}" for day in self.store.unpublished() if day <= finished))
+        lines = self.store.rebuild_ledger().lines if rebuild_ledger else []
         for day in self.store.unpublished():
             if day <= finished:
                 self.store.publish(day)

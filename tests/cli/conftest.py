@@ -135,4 +135,5 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
+    (tmp_path / "ledger.sqlite").touch()  # a lake whose settings are the defaults
     return Terminal(tmp_path)

@@ -53,6 +53,26 @@ def test_wrong_usage_is_exit_2(terminal: Terminal) -> None:
     assert terminal("gaps", "--format", "xml").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "words", [["frobnicate"], ["bars"], ["bars", "TCS", "--kind", "fruit"], ["sync", "--max-minutes", "x"], ["--frob"], ["coverage", "extra"]],
+)
+def test_wrong_usage_is_one_line_that_names_the_help(terminal: Terminal, words: list[str]) -> None:
+    done = terminal(*words)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.rstrip().endswith("--help`")
+    assert not done.stdout
+
+
+def test_a_folder_that_is_no_lake_is_left_alone(terminal: Terminal) -> None:
+    terminal.folder = terminal.folder / "photos"
+    terminal.folder.mkdir()
+    for words in (["upkeep"], ["sync"], ["plan"], ["instruments", "sync"]):
+        assert terminal(*words).exit_code == 2
+    assert not list(terminal.folder.iterdir())
+    assert "fnolake init" in terminal().stdout
+
+
 def test_a_lake_that_is_not_there_says_what_to_type(terminal: Terminal) -> None:
     terminal.folder = terminal.folder / "none"
     bare = terminal()

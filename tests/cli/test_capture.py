@@ -63,7 +63,13 @@ def test_plan_and_dry_run_fetch_nothing(terminal: Terminal) -> None:
 
 def test_upkeep_passes_its_switches_on(terminal: Terminal) -> None:
     assert terminal("upkeep", "--check").stdout == "12 files are whole\n"
-    assert terminal.lake.asked == [("upkeep", {"check": True, "rebuild_ledger": False})]
+    assert terminal.lake.asked == [("upkeep", {"check": True, "rebuild_ledger": False, "dry_run": False})]
+
+
+def test_a_dry_upkeep_opens_nothing_for_writing(terminal: Terminal) -> None:
+    assert "nothing was changed" in terminal("upkeep", "--dry-run").stdout
+    assert "nothing was taken" in terminal("instruments", "sync", "--dry-run").stderr
+    assert not terminal.lake.written
 
 
 def test_the_first_ctrl_c_asks_the_line_to_stop_and_is_told() -> None:

@@ -67,7 +67,7 @@ def test_no_rows_are_an_empty_list_a_header_or_a_word(terminal: Terminal) -> Non
     assert json.loads(terminal("gaps", "--format", "json").stdout) == []
     assert terminal("gaps", "--format", "ndjson").stdout == ""
     assert terminal("gaps", "--format", "csv").stdout == "symbol,session\n"
-    assert terminal("gaps", "--format", "table").stdout == "No gaps.\n"
+    assert terminal("gaps", "--format", "table").stdout == "No gaps in what is known: fnolake coverage shows it.\n"
 
 
 def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:

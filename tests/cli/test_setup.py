@@ -98,3 +98,16 @@ def test_the_doctor_says_how_to_mend(terminal: Terminal) -> None:
     assert "WRONG  disk: 2 GB left" in done.stdout
     assert "free 10 GB" in done.stdout
     assert terminal("doctor", "--format", "csv").stdout.splitlines()[0] == "name,ok,detail,mend"
+
+
+def test_a_dry_run_changes_no_setting(terminal: Terminal) -> None:
+    assert "would make" in terminal("init", "--yes", "--dry-run").stderr
+    assert not (terminal.folder / "lake.toml").exists()
+    terminal("init", "--yes")
+    before = (terminal.folder / "lake.toml").read_bytes()
+    assert "would add" in terminal("account", "add", "demo", "--uid", "FN0001", "--dry-run").stderr
+    refused = terminal("account", "add", "demo", "--uid", "FN0001", "--generation", "foo", "--dry-run")
+    assert refused.exit_code == 2
+    assert str(terminal.folder) in refused.stderr
+    assert terminal("account", "remove", "demo", "--dry-run").exit_code == 2
+    assert (terminal.folder / "lake.toml").read_bytes() == before

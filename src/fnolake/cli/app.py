@@ -19,10 +19,38 @@ from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
 
 INTERRUPTED = 130
+USAGE = 2
+ORDER = (
+    "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps", "bars", "upkeep", "emulator",
+)
+"""Commands as a person meets them."""
 
 
 class Root(TyperGroup):
     """The place where errors end."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The commands in the order of use."""
+        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - the base class says so
+        """
+        Run the command line; wrong usage is one line, too.
+
+        Raises:
+            SystemExit: With the exit code.
+        """
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except typer.Abort:
+            say("stopped: nothing was answered")
+            code = INTERRUPTED
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            say(error.format_message() if type(error).__name__.startswith("NoArgs") else f"fnolake: {usage_line(error)}")
+            code = USAGE
+        raise SystemExit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401 - the base class says so
         """
@@ -43,6 +71,13 @@ class Root(TyperGroup):
             raise typer.Exit(INTERRUPTED) from error
 
 
+def usage_line(error: Any) -> str:  # noqa: ANN401 - the parser's own errors are no public type
+    """What was typed wrong, and which help says how."""
+    where = error.ctx.command_path if getattr(error, "ctx", None) else "fnolake"
+    said = error.format_message().replace("Value error, ", "").replace("'. Did you", "', did you").strip().rstrip(".?")
+    return f"{said[:1].lower()}{said[1:]}; see `{where} --help`"
+
+
 def _version(*, value: bool) -> None:
     if value:
         typer.echo(f"fnolake {__version__}")
@@ -58,9 +93,10 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
     """
     app = typer.Typer(
         name="fnolake", cls=Root, invoke_without_command=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-        add_completion=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        add_completion=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         help="Every minute of every NSE F&O underlying, future and option, on your own disk, proven complete.",
-        epilog="Data goes to stdout, progress to stderr. Exit: 0 done, 2 usage, 3 gaps left, 4 integrity, 5 refused, 130 interrupted.",
+        epilog="Data goes to stdout, progress to stderr. Exit: 0 done, 1 unexpected, 2 usage or configuration,"
+        " 3 gaps left, 4 integrity, 5 provider refused, 130 interrupted.",
     )
 
     @app.callback()

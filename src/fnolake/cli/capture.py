@@ -9,6 +9,7 @@ import typer
 from fnolake.cli.desk import Desk, Interrupted, desk_of, on_terminal, run_stoppable, say
 from fnolake.cli.options import (
     BackfillOption,
+    DryRunOption,
     FormatOption,
     FromOption,
     KindsOption,
@@ -19,7 +20,7 @@ from fnolake.cli.options import (
     selection_of,
     span_of,
 )
-from fnolake.cli.output import Format, render, render_value
+from fnolake.cli.output import Format, render, render_value, write_lines
 
 if TYPE_CHECKING:
     from fnolake.model.selection import Selection
@@ -45,7 +46,9 @@ def plan(
     underlying: UnderlyingsOption = None, kind: KindsOption = None, backfill: BackfillOption = False, form: FormatOption = None,
 ) -> None:
     """
-    Show what sync would do (lake.plan).
+    Show what sync would do.
+
+    In Python: lake.plan.
 
     Nothing is fetched. The formats csv, json and ndjson list the requests in their order.
     """
@@ -57,8 +60,7 @@ def _show_plan(desk: Desk, selection: Selection, form: Format | None) -> None:
     with desk.open() as lake:
         made = lake.plan(selection)
     if form is None or form is Format.TABLE:
-        for line in made.lines:
-            typer.echo(line)
+        write_lines(made.lines)
     else:
         render(made.rows, form)
 
@@ -67,11 +69,13 @@ def sync(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None, max_minutes: MinutesOption = None, backfill: BackfillOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a backfill.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, fetch nothing.")] = False,
+    dry_run: DryRunOption = False,
     form: FormatOption = None,
 ) -> None:
     """
-    Fetch, check and keep what is missing (lake.async_sync).
+    Fetch, check and keep what is missing.
+
+    In Python: lake.async_sync.
 
     By default of the last finished session. Exit 3 if gaps remain, 5 if the provider shut us out.
     """
@@ -112,12 +116,21 @@ def upkeep(
     context: typer.Context,
     rebuild_ledger: Annotated[bool, typer.Option("--rebuild-ledger", help="Restore a lost ledger from what is published.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Read every file again and compare its hash.")] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Publish, clean and check the lake's files (lake.upkeep)."""
-    with desk_of(context).open(write=True, lost=rebuild_ledger) as lake:
-        kept = lake.upkeep(check=check, rebuild_ledger=rebuild_ledger)
-    for line in kept.lines:
-        typer.echo(line)
+    """
+    Publish, clean and check the lake's files.
+
+    In Python: lake.upkeep.
+    """
+    with desk_of(context).open(write=not dry_run, lost=rebuild_ledger) as lake:
+        kept = lake.upkeep(check=check, rebuild_ledger=rebuild_ledger, dry_run=dry_run)
+    if dry_run:
+        for said, what in ((rebuild_ledger, "would fill the ledger from what is published"), (check, "would read every file again")):
+            if said:
+                typer.echo(what)
+        typer.echo("would clean up what is no longer named, and back up the ledger; nothing was changed")
+    write_lines(kept.lines)
     if kept.corrupt:
         raise typer.Exit(CORRUPT)
 

@@ -50,6 +50,11 @@ class Desk:
         """Its settings file."""
         return self.lake / "lake.toml"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds a lake: its settings, its ledger or its bars."""
+        return any((self.lake / name).exists() for name in ("lake.toml", "ledger.sqlite", "bars"))
+
     def open(self, *, write: bool = False, lost: bool = False) -> AbstractContextManager[Any]:
         """
         The lake, open; ``lost`` also where its ledger has to be rebuilt.
@@ -57,7 +62,7 @@ class Desk:
         Raises:
             ConfigError: There is none yet.
         """
-        if not self.lake.is_dir():
+        if not self.is_there:
             raise ConfigError(f"no lake at {self.lake}: run `fnolake init`, or name another with --lake")
         return self.opener(self.lake, write=write, lost=lost)
 

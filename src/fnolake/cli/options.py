@@ -21,15 +21,17 @@ class Kind(StrEnum):
     OPTION = "option"
 
 
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How rows come out; a table on a terminal, csv otherwise.")]
+KINDS = "|".join(Kind)
+FormatOption = Annotated[Format | None, typer.Option("--format", metavar="table|csv|json|ndjson", help="How rows come out; a table on a terminal, csv otherwise.")]
 SessionOption = Annotated[str | None, typer.Option("--session", metavar="DATE", help="One session, for example 2026-11-20.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="DATE", help="First session, inclusive.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last session, inclusive.")]
 UnderlyingsOption = Annotated[list[str] | None, typer.Option("--underlying", "-u", metavar="NAME", help="Only this one; repeat for more.")]
-KindsOption = Annotated[list[Kind] | None, typer.Option("--kind", "-k", help="Only this kind; repeat for more.")]
-KindOption = Annotated[Kind | None, typer.Option("--kind", "-k", help="Only this kind.")]
+KindsOption = Annotated[list[Kind] | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind; repeat for more.")]
+KindOption = Annotated[Kind | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind.")]
 ExpiryOption = Annotated[str | None, typer.Option("--expiry", metavar="DATE|near", help="An expiry, or near: the next one on each session.")]
-MinutesOption = Annotated[float | None, typer.Option("--max-minutes", min=0.01, help="Stop in good order after so many minutes.")]
+MinutesOption = Annotated[float | None, typer.Option("--max-minutes", min=0.01, metavar="MINUTES", help="Stop in good order after so many minutes.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 BackfillOption = Annotated[bool, typer.Option("--backfill", help="Everything that is still served, by deadline.")]
 
 
@@ -72,7 +74,10 @@ def expiry_of(text: str | None) -> date | str | None:
     """
     if text is not None and text.strip().lower() == "near":
         return "near"
-    return day_of(text, "--expiry")
+    try:
+        return day_of(text, "--expiry")
+    except ConfigError as error:
+        raise ConfigError(f"{error}, or near") from error
 
 
 def names_of(names: list[str] | None) -> tuple[str, ...]:

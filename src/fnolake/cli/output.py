@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CHUNK_ROWS = 100_000
-TABLE_ROWS = 40
+TABLE_ROWS = 20
 _GAP = 3
 _IDENTITIES = frozenset({"contract", "token"})
 NARROWEST = 160
@@ -47,21 +47,20 @@ def chosen(given: Format | None) -> Format:
     return given or (Format.TABLE if on_terminal() else Format.CSV)
 
 
-def render(frame: pl.DataFrame, given: Format | None, *, title: str = "", nothing: str = "No rows.") -> None:
+def render(frame: pl.DataFrame, given: Format | None, *, nothing: str = "No rows.") -> None:
     """
     Write a frame to stdout.
 
     Args:
         frame: Any frame; lists become text joined by spaces.
         given: The format asked for, or None.
-        title: Above a table.
         nothing: What a table says instead of no rows.
     """
     form = chosen(given)
     flat = flatten(frame, _MINUTE if form is Format.TABLE else _INSTANT)
     match form:
         case Format.TABLE:
-            _table(flat, title, nothing)
+            _table(flat, nothing)
         case Format.CSV:
             _csv(flat)
         case Format.JSON:
@@ -71,19 +70,22 @@ def render(frame: pl.DataFrame, given: Format | None, *, title: str = "", nothin
                 typer.echo(part.write_ndjson(), nl=False)
 
 
-def render_rows(rows: Sequence[Mapping[str, object]], given: Format | None, *, title: str = "", nothing: str = "No rows.") -> None:
-    """Write plain mappings as :func:`render` writes frames; the first row names the columns."""
+def render_rows(
+    rows: Sequence[Mapping[str, object]], given: Format | None, *, nothing: str = "No rows.", columns: Sequence[str] = ()
+) -> None:
+    """Write plain mappings as :func:`render` writes frames; ``columns``, else the first row, names the columns."""
     import polars as pl
 
-    columns = list(rows[0]) if rows else []
-    render(pl.DataFrame([{name: _plain(row.get(name)) for name in columns} for row in rows], infer_schema_length=None), given, title=title, nothing=nothing)
+    names = list(rows[0]) if rows else list(columns)
+    keep = datetime if chosen(given) is Format.TABLE else ()
+    made = [{name: row.get(name) if keep and isinstance(row.get(name), keep) else _plain(row.get(name)) for name in names} for row in rows]
+    render(pl.DataFrame(made, schema=None if rows else names, infer_schema_length=None), given, nothing=nothing)
 
 
 def render_value(value: object, given: Format | None, lines: Iterable[str]) -> None:
     """One value: sentences for a person, unless a machine format was asked for."""
     if given is None or given is Format.TABLE:
-        for line in lines:
-            typer.echo(line)
+        write_lines(lines)
         return
     fields = _plain(value)
     assert isinstance(fields, dict)
@@ -91,6 +93,21 @@ def render_value(value: object, given: Format | None, lines: Iterable[str]) -> N
         render_rows([{"name": name, "value": one if isinstance(one, str) else json.dumps(one)} for name, one in fields.items()], given)
     else:
         typer.echo(json.dumps(fields, indent=2 if given is Format.JSON else None))
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Sentences to stdout, broken between words where a terminal is too narrow."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns if on_terminal() else 0
+    for line in lines:
+        if not width or len(line) <= width:
+            typer.echo(line)
+            continue
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        for part in textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True):
+            typer.echo(part)
 
 
 def flatten(frame: pl.DataFrame, instants: str = _INSTANT) -> pl.DataFrame:
@@ -127,7 +144,7 @@ def _json(frame: pl.DataFrame) -> None:
     typer.echo("\n]" if between == ",\n" else "[]")
 
 
-def _table(frame: pl.DataFrame, title: str, nothing: str) -> None:
+def _table(frame: pl.DataFrame, nothing: str) -> None:
     if frame.is_empty():
         typer.echo(nothing)
         return
@@ -142,7 +159,7 @@ def _table(frame: pl.DataFrame, title: str, nothing: str) -> None:
         rows.insert(TABLE_ROWS // 2, ["…"] * frame.width)
     same = [] if _width(frame.columns, rows) <= target.width else _constant(frame)
     shown = _fitting(frame.columns, rows, same, target.width)
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place in shown:
         table.add_column(frame.columns[place], justify="right" if frame.dtypes[place].is_numeric() else "left", no_wrap=True)
     for row in rows:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fnolake.cli import view
-from fnolake.cli.desk import desk_of, on_terminal, run
+from fnolake.cli.desk import desk_of, on_terminal, run, say
 from fnolake.cli.options import (
+    DryRunOption,
     ExpiryOption,
     FormatOption,
     FromOption,
@@ -22,7 +23,7 @@ from fnolake.cli.options import (
     names_of,
     span_of,
 )
-from fnolake.cli.output import Format, console, in_rupees, render, render_rows, render_value
+from fnolake.cli.output import Format, chosen, console, in_rupees, render, render_rows, render_value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,10 +41,14 @@ def register(app: typer.Typer) -> None:
 
 
 def status(context: typer.Context, form: FormatOption = None) -> None:
-    """Show the lake at a glance and what to type next (lake.status)."""
+    """
+    Show the lake at a glance and what to type next.
+
+    In Python: lake.status.
+    """
     desk = desk_of(context)
-    if not desk.lake.is_dir():
-        typer.echo(f"No lake at {desk.lake} yet.\n\nNext: fnolake init")
+    if not desk.is_there:
+        render_value({"path": desk.lake, "next_command": "fnolake init"}, form, [f"No lake at {desk.lake} yet.", "", "Next: fnolake init"])
         return
     with desk.open() as lake:
         seen = lake.status()
@@ -53,13 +58,17 @@ def status(context: typer.Context, form: FormatOption = None) -> None:
 @instruments.callback()
 def instruments_find(
     context: typer.Context,
-    underlying: Annotated[str | None, typer.Option("--underlying", "-u", metavar="NAME")] = None,
+    underlying: Annotated[str | None, typer.Option("--underlying", "-u", metavar="NAME", help="Only this one.")] = None,
     kind: KindOption = None,
     expiry: Annotated[str | None, typer.Option("--expiry", metavar="DATE", help="Only this expiry.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As they stood on that session.")] = None,
     form: FormatOption = None,
 ) -> None:
-    """Find contracts (lake.instruments)."""
+    """
+    Find contracts.
+
+    In Python: lake.instruments.
+    """
     if context.invoked_subcommand:
         return
     with desk_of(context).open() as lake:
@@ -71,10 +80,19 @@ def instruments_find(
 
 
 @instruments.command("sync")
-def instruments_sync(context: typer.Context, form: FormatOption = None) -> None:
-    """Take today's symbol masters and say what changed (lake.async_take_masters)."""
+def instruments_sync(context: typer.Context, dry_run: DryRunOption = False, form: FormatOption = None) -> None:
+    """
+    Take today's symbol masters and say what changed.
+
+    In Python: lake.async_take_masters.
+    """
     from fnolake.cli.progress import progress
 
+    if dry_run:
+        with desk_of(context).open() as lake:
+            held = lake.instruments().height
+        say(f"would take today's symbol masters and compare them with the {held:,} contracts that are known; nothing was taken")
+        return
     with desk_of(context).open(write=True) as lake, progress() as shown:
         rows = run(lake.async_take_masters(shown))
     render_rows(rows, form, nothing="Today's masters are here already.")
@@ -84,7 +102,11 @@ def coverage(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, form: FormatOption = None,
 ) -> None:
-    """Show what is covered: a map on a terminal, rows elsewhere (lake.coverage)."""
+    """
+    Show what is covered: a map on a terminal, rows elsewhere.
+
+    In Python: lake.coverage.
+    """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
         frame = lake.coverage(start=first, end=last, underlying=names_of(underlying))
@@ -112,22 +134,35 @@ def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None, form: FormatOption = None,
 ) -> None:
-    """List what is missing and why (lake.gaps)."""
+    """
+    List what is missing and why.
+
+    In Python: lake.gaps.
+    """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
     with desk_of(context).open() as lake:
         frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
-    render(frame, form, nothing="No gaps.")
+    render(frame, form, nothing="No gaps in what is known: fnolake coverage shows it.")
+    if chosen(form) is Format.TABLE and frame.height:
+        for line in view.gap_lines(frame):
+            typer.echo(line)
 
 
 def bars(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
     end: ToOption = None, form: FormatOption = None,
 ) -> None:
-    """Read minute bars in rupees and IST (lake.bars)."""
+    """
+    Read minute bars in rupees and IST.
+
+    In Python: lake.bars.
+    """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
         frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
-    render(frame, form, title=symbol, nothing="No bars: fnolake gaps says why, fnolake sync fetches them")
+    if chosen(form) is Format.TABLE:
+        frame = view.without_echoes(frame)
+    render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,16 +11,19 @@ import typer
 
 from fnolake.cli import view
 from fnolake.cli.desk import desk_of, run, say
-from fnolake.cli.options import FormatOption
+from fnolake.cli.options import DryRunOption, FormatOption
 from fnolake.cli.output import render_rows, render_value
 from fnolake.errors import ConfigError
+from fnolake.model.session import IST
 
 account = typer.Typer(help="The broker accounts of this lake.", no_args_is_help=True)
 
 ConsentOption = Annotated[
     bool | None, typer.Option("--yes/--no", help="Answer the question about the exchange's files (default: ask).", show_default=False)
 ]
-SecretHelp = "Where it is kept: env:NAME, file:PATH or keyring:SERVICE/USER."
+ACCOUNT_COLUMNS = ("name", "provider", "generation", "signed_in", "until", "allowance", "used")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fnolake account list` shows it.")]
+SecretHelp = "REF says where it is kept: env:NAME, file:PATH or keyring:SERVICE/USER."
 
 
 def register(app: typer.Typer) -> None:
@@ -31,13 +35,17 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def init(context: typer.Context, yes: ConsentOption = None) -> None:
+def init(context: typer.Context, yes: ConsentOption = None, dry_run: DryRunOption = False) -> None:
     """Make a lake here, and say what to register at the broker."""
     from fnolake.config import load, write_initial
 
     desk = desk_of(context)
+    if desk.lake.exists() and not desk.lake.is_dir():
+        raise ConfigError(f"{desk.lake} is a file: name a folder with --lake")
     if desk.file.exists():
         say(f"{desk.file} is there already: nothing was changed")
+    elif dry_run:
+        say(f"would make {desk.file}; nothing was changed")
     else:
         write_initial(desk.file, consent=_consent() if yes is None else yes)
         say(f"made {desk.file}")
@@ -49,24 +57,26 @@ def _consent() -> bool:
     try:
         return typer.confirm(view.CONSENT, err=True)
     except typer.Abort as error:
+        say("")
         raise ConfigError("one question was not answered: run in a terminal, or give --yes or --no") from error
 
 
 @account.command("add")
 def account_add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What you call it: letters, digits, - and _.")],
-    uid: Annotated[str, typer.Option(help="User id at the broker.")],
-    provider: Annotated[str, typer.Option(help="The broker.")] = "shoonya",
-    generation: Annotated[str, typer.Option(help="oauth, or legacy (password and TOTP).")] = "oauth",
-    client_id: Annotated[str, typer.Option(help="oauth: client id, usually UID_U.")] = "",
-    secret_code: Annotated[str, typer.Option(help=f"oauth: secret code. {SecretHelp}")] = "",
-    password: Annotated[str, typer.Option(help=f"legacy. {SecretHelp}")] = "",
-    totp: Annotated[str, typer.Option(help=f"legacy: TOTP secret. {SecretHelp}")] = "",
-    vendor_code: Annotated[str, typer.Option(help="legacy.")] = "",
-    api_secret: Annotated[str, typer.Option(help=f"legacy: API key. {SecretHelp}")] = "",
-    imei: Annotated[str, typer.Option(help="legacy: any text that stays the same.")] = "",
-    reserve: Annotated[float | None, typer.Option(help="Share of the budget left to your other programs, 0 to 0.99.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it: letters, digits, - and _.")],
+    uid: Annotated[str, typer.Option(metavar="UID", help="User id at the broker.")],
+    provider: Annotated[str, typer.Option(metavar="NAME", help="The broker.")] = "shoonya",
+    generation: Annotated[str, typer.Option(metavar="oauth|legacy", help="oauth, or legacy (password and TOTP).")] = "oauth",
+    client_id: Annotated[str, typer.Option(metavar="ID", help="oauth: client id, usually UID_U.")] = "",
+    secret_code: Annotated[str, typer.Option(metavar="REF", help=f"oauth: secret code. {SecretHelp}")] = "",
+    password: Annotated[str, typer.Option(metavar="REF", help=f"legacy. {SecretHelp}")] = "",
+    totp: Annotated[str, typer.Option(metavar="REF", help=f"legacy: TOTP secret. {SecretHelp}")] = "",
+    vendor_code: Annotated[str, typer.Option(metavar="CODE", help="legacy.")] = "",
+    api_secret: Annotated[str, typer.Option(metavar="REF", help=f"legacy: API key. {SecretHelp}")] = "",
+    imei: Annotated[str, typer.Option(metavar="TEXT", help="legacy: any text that stays the same.")] = "",
+    reserve: Annotated[float | None, typer.Option(metavar="SHARE", help="Share of the budget left to your other programs, 0 to 0.99.")] = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Add an account to lake.toml; secrets are named, never stored."""
     from fnolake.config import add_account
@@ -76,12 +86,32 @@ def account_add(
         "password": _anchored(password), "totp": _anchored(totp), "vendor_code": vendor_code, "api_secret": _anchored(api_secret),
         "imei": imei, "reserve": reserve,
     }
-    add_account(desk_of(context).file, name, values)
+    file = desk_of(context).file
+    if dry_run:
+        _rehearse(file, lambda copy: add_account(copy, name, values))
+        say(f"would add [account.{name}] to {file}; nothing was changed")
+        return
+    add_account(file, name, values)
     wanted = ("secret_code",) if generation == "oauth" else ("password", "totp", "api_secret")
     lacking = [f"--{key.replace('_', '-')}" for key in wanted if not values[key]]
     if lacking:
         say(f"without {', '.join(lacking)} it can only sign in with `fnolake login {name} --token-from …`")
     say(f"added {name}; next: fnolake login {name}")
+
+
+def _rehearse(file: Path, change: Callable[[Path], None]) -> None:
+    """Make the change in a copy that is thrown away, so that what is wrong is said."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / file.name
+        if file.exists():
+            shutil.copy(file, copy)
+        try:
+            change(copy)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(copy), str(file))) from error
 
 
 def _anchored(reference: str) -> str:
@@ -92,35 +122,48 @@ def _anchored(reference: str) -> str:
 
 @account.command("list")
 def account_list(context: typer.Context, form: FormatOption = None) -> None:
-    """The accounts of this lake and whether they are signed in (lake.accounts)."""
+    """
+    The accounts of this lake and whether they are signed in.
+
+    In Python: lake.accounts.
+    """
     with desk_of(context).open() as lake:
         rows = [
             {
                 "name": one.name, "provider": one.provider, "generation": one.generation, "signed_in": one.signed_in,
-                "until": one.until, "allowance": one.allowance, "used": one.used,
+                "until": one.until.astimezone(IST) if one.until else None, "allowance": one.allowance, "used": one.used,
             }
             for one in lake.accounts()
         ]
-    render_rows(rows, form, nothing="No account yet: fnolake account add")
+    render_rows(rows, form, nothing="No account yet: fnolake account add --help", columns=ACCOUNT_COLUMNS)
 
 
 @account.command("remove")
-def account_remove(context: typer.Context, name: str) -> None:
+def account_remove(context: typer.Context, name: NameArgument, dry_run: DryRunOption = False) -> None:
     """Take an account out of lake.toml; what it captured stays."""
     from fnolake.config import remove_account
 
-    remove_account(desk_of(context).file, name)
+    file = desk_of(context).file
+    if dry_run:
+        _rehearse(file, lambda copy: remove_account(copy, name))
+        say(f"would take [account.{name}] out of {file}; nothing was changed")
+        return
+    remove_account(file, name)
     say(f"removed {name}")
 
 
 def login(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="Needed only when there are several.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="Needed only when there are several.", show_default=False)] = None,
     code: Annotated[str | None, typer.Option(metavar="URL_OR_CODE", help="The address your browser was sent back to, or its code.")] = None,
     token_from: Annotated[str | None, typer.Option(metavar="REF", help="Adopt a token made elsewhere: env:NAME or file:PATH. It is never renewed.")] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the sign-in page here.")] = True,
 ) -> None:
-    """Sign in (lake.async_login)."""
+    """
+    Sign in.
+
+    In Python: lake.async_login.
+    """
     words = f"fnolake login {name}" if name else "fnolake login"
 
     def on_address(address: str) -> None:
@@ -134,9 +177,11 @@ def login(
     say(f"{who} is signed in")
 
 
-def logout(context: typer.Context, name: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", show_default=False)] = None) -> None:
+def logout(context: typer.Context, name: Annotated[str | None, typer.Argument(metavar="ACCOUNT", show_default=False)] = None) -> None:
     """
-    End a sign-in (lake.async_logout).
+    End a sign-in.
+
+    In Python: lake.async_logout.
 
     One that was adopted is only forgotten.
     """
@@ -155,7 +200,9 @@ def _open_browser(address: str) -> None:
 
 def doctor(context: typer.Context, form: FormatOption = None) -> None:
     """
-    Say what is wrong and how to mend it (lake.async_doctor).
+    Say what is wrong and how to mend it.
+
+    In Python: lake.async_doctor.
 
     Exit 2 if anything is.
     """

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from fnolake.model.session import IST
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from fnolake.sync.status import AccountStatus, Check, Status
 
 BAR_WIDTH = 40
@@ -42,7 +44,7 @@ def _account(account: AccountStatus) -> tuple[str, ...]:
     state = f"signed out: fnolake login {account.name}"
     if account.signed_in:
         state = f"signed in until {clock(account.until)}" if account.until else "signed in"
-    left = f"{max(account.allowance - account.used, 0)} of {account.allowance} requests left this minute" if account.allowance else ""
+    left = f"{max(account.allowance - account.used, 0):,} of {account.allowance:,} requests left this minute" if account.allowance else "no limits"
     return account.name, f"{account.provider} {account.generation}", state, left
 
 
@@ -59,6 +61,20 @@ def _session_lines(status: Status) -> Iterator[str]:
     if reasons:
         more = f" and {len(reasons) - 5} other reasons" if len(reasons) > 5 else ""
         yield "  gaps by reason: " + ", ".join(f"{count:,} {name}" for name, count in reasons[:5]) + more
+
+
+def gap_lines(frame: pl.DataFrame) -> Iterator[str]:
+    """Gaps by reason, and what to do."""
+    by_status = frame["status"].value_counts(sort=True) if "status" in frame.columns else None
+    if by_status is not None:
+        yield "by reason: " + ", ".join(f"{count:,} {name}" for name, count in by_status.iter_rows())
+    yield "fnolake plan with the same options says what fetching them takes, fnolake sync fetches them"
+
+
+def without_echoes(frame: pl.DataFrame) -> pl.DataFrame:
+    """Bars without the columns that symbol and ts say already, for a table."""
+    said = {"session", "underlying", "kind", "expiry", "strike", "right"} if {"symbol", "ts"} <= set(frame.columns) else set()
+    return frame.drop(said & set(frame.columns))
 
 
 def check_lines(checks: Iterable[Check]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def _calendar(calendar: Calendar, clock: Clock) -> Check:
 
 def _accounts(settings: Settings) -> Check:
     count = len(settings.accounts)
-    return Check("accounts", bool(count), f"{count} set up", "" if count else "fnolake account add")
+    return Check("accounts", bool(count), f"{count} set up", "" if count else "fnolake account add NAME --uid UID --secret-code env:VARIABLE")
 
 
 def _secrets(settings: Settings, name: str, environ: Mapping[str, str]) -> list[Check]:

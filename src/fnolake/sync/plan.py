@@ -91,13 +91,18 @@ class Plan:
 
     @property
     def minutes_of_budget(self) -> float:
-        """Minutes that the requests take under the account's per-minute allowance."""
-        return self.requests / self.per_minute
+        """Minutes that the requests take under the account's per-minute allowance (0 = no limits)."""
+        return self.requests / self.per_minute if self.per_minute else 0.0
 
     @property
     def bytes(self) -> int:
         """Bytes on the wire, estimated from the expected rows."""
         return int(self.rows["expected_rows"].sum() * BYTES_A_ROW) if self.rows.height else 0
+
+    @property
+    def _pace(self) -> str:
+        minutes = f"about {self.minutes_of_budget:,.1f} minutes at {self.per_minute} requests a minute"
+        return minutes if self.per_minute else "no limits on requests"
 
     @property
     def lines(self) -> list[str]:
@@ -107,7 +112,7 @@ class Plan:
         else:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",
-                f"about {self.minutes_of_budget:,.1f} minutes at {self.per_minute} requests a minute, {self.bytes / 1e6:,.0f} MB",
+                f"{self._pace}, about {self.bytes / 1e6:,.0f} MB on the wire",
                 f"first deadline {self.rows['deadline'].min()!s}",
             ]
         if self.untraded:

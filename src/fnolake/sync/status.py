@@ -11,16 +11,17 @@ from pathlib import Path
 
 import polars as pl
 
+from fnolake.errors import ConfigError, UnknownSession
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
-from fnolake.sync.wanted import Wanted, selected_contracts, status_rows
+from fnolake.sync.wanted import Wanted, selected_contracts, status_rows, wanted_sessions
 
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """One account: whether it is signed in, and how much of its minute's allowance is used now."""
+    """One account: whether it is signed in, and how much of its minute's allowance (0: no limits) is used now."""
 
     name: str
     provider: str
@@ -63,6 +64,35 @@ class Status:
     sessions: int = 0
     contracts: int = 0
     extras: dict[str, str] = field(default_factory=dict)
+
+
+def need_a_session(selection: Selection, calendar: Calendar, now: datetime) -> None:
+    """
+    Say why there is nothing in the dates of a selection, before anything is asked.
+
+    Raises:
+        ConfigError: Nothing of it is finished, or no hours are known (UnknownSession).
+    """
+    start, end = selection.start, selection.end
+    if start is None and end is None:
+        return
+    try:
+        sessions, unknown = wanted_sessions(selection, calendar, now)
+    except ConfigError as error:
+        if start is None or start != end:
+            raise
+        raise ConfigError(f"{_why_closed(start, ist_date(now))}; the last finished one is {calendar.last_finished(now)}") from error
+    if not sessions:
+        raise UnknownSession(f"{unknown[0]}: the calendar does not know whether it traded; add its hours to the [calendar] additions file")
+
+
+def _why_closed(day: date, today: date) -> str:
+    """Why a date is no finished session, for a person."""
+    if day > today:
+        return f"{day} is still to come"
+    if day == today:
+        return f"{day} is not finished yet"
+    return f"{day} is a {day:%A}: no session" if day.weekday() >= 5 else f"{day} is a holiday: no session"
 
 
 def lake_status(
@@ -116,7 +146,7 @@ def _disk_days(path: Path, used: int, sessions: int) -> int | None:
 
 def _next(accounts: tuple[AccountStatus, ...], contracts: pl.DataFrame, counts: dict[str, int]) -> str:
     if not accounts:
-        return "fnolake account add"
+        return "fnolake account add NAME --uid UID --secret-code env:VARIABLE"
     if not any(account.signed_in for account in accounts):
         return f"fnolake login {accounts[0].name}"
     if contracts.is_empty() or counts["gaps"]:
