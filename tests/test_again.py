@@ -40,15 +40,16 @@ def test_bars_that_the_late_file_confirms_are_verified() -> None:
     assert again(exchange(3850), full(FUTURE), FUTURE, must_fill=True).proof is Proof.VERIFIED
 
 
-@pytest.mark.parametrize("row", [exchange(31), exchange(300), exchange(30, last=9000), exchange(0, high=0, low=0, last=0)])
+@pytest.mark.parametrize("row", [exchange(31), exchange(300), exchange(30, last=9000)])
 def test_bars_that_the_late_file_does_not_confirm_are_asked_again(row: ExchangeRow) -> None:
     verdict = again(row, [600, 700, 800])
     assert (verdict.outcome, verdict.reasons, verdict.proof) == (Outcome.PARTIAL, ("exchange_differs",), Proof.MISMATCH)
     assert verdict.bars == 3
 
 
-def test_another_contracts_bars_are_condemned_by_the_late_file() -> None:
-    verdict = again(exchange(30, high=5000, low=4000, last=4500), [600, 700, 800])
+@pytest.mark.parametrize("row", [exchange(30, high=5000, low=4000, last=4500), exchange(0, high=0, low=0, last=0)])
+def test_another_contracts_bars_are_condemned_by_the_late_file(row: ExchangeRow) -> None:
+    verdict = again(row, [600, 700, 800])
     assert (verdict.outcome, verdict.reasons, verdict.bars) == (Outcome.QUARANTINED, ("not_this_contract",), 0)
 
 

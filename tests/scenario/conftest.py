@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,27 +77,28 @@ class Desk:
         self.run("login", "demo")
 
 
+@contextmanager
+def started(*words: str) -> Iterator[Emulator]:
+    """An emulator with the given arguments, ended at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fnolake.emulator", "--port", "0", *words], stdout=subprocess.PIPE, text=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, "the emulator did not start"
+        yield Emulator(process, json.loads(line)["url"])
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
 @pytest.fixture
 def emulate() -> Iterator[Callable[..., Emulator]]:
     """Start emulators with the given arguments; they end with the test."""
-    running: list[Emulator] = []
-
-    def start(*words: str) -> Emulator:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fnolake.emulator", "--port", "0", *words], stdout=subprocess.PIPE, text=True,
-        )
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the emulator did not start"
-        running.append(Emulator(process, json.loads(line)["url"]))
-        return running[-1]
-
-    yield start
-    for emulator in running:
-        emulator.process.terminate()
-        emulator.process.wait(timeout=20)
-        assert emulator.process.stdout is not None
-        emulator.process.stdout.close()
+    with ExitStack() as running:
+        yield lambda *words: running.enter_context(started(*words))
 
 
 @pytest.fixture

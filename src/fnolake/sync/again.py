@@ -44,7 +44,7 @@ def prove_again(store: Store, calendar: Calendar) -> str:
 
 def _of_session(store: Store, calendar: Calendar, day: date, due: pl.DataFrame) -> Iterator[Attempt]:
     table = store.instruments()
-    contracts, must_fill, book = Contracts(table), MustFill(table), ExchangeBook.read(store, [day])
+    contracts, must_fill, book = Contracts(table), MustFill(table), ExchangeBook(store.exchange_rows(day))
     given = {row["contract"]: row for row in due.iter_rows(named=True)}
     rows = {number: row for number in given if (row := book.row(number, day)) is not None}
 

@@ -37,7 +37,7 @@ def judge_again(contract: Contract, session: Session, bars: pl.DataFrame, row: E
         ``exchange_differs``, or quarantined ``not_this_contract``, which has no bars.
     """
     case = Case(_facts(bars), 0, bars.height, contract, session, row, must_fill, ())
-    foreign = foreign_bars(case)
+    foreign = foreign_bars(case) if row.volume else Finding("not_this_contract", bars.height, "the exchange counted no trade", refused=True)
     if foreign is not None:
         return Verdict(Outcome.QUARANTINED, ("not_this_contract",), (foreign,), proof=Proof.MISMATCH)
     volume, ts = int(case.column("volume").sum()), case.column("ts_us")
