@@ -107,6 +107,28 @@ def test_chosen_underlyings_of_a_real_master_are_synced_without_a_gap(
     assert rows_of(at, "gaps", *UNDERLYINGS).is_empty()
 
 
+@pytest.mark.slow
+def test_the_masters_of_august_2026_are_taken_whole_and_a_bse_index_is_synced(
+    emulate: Callable[..., Emulator], desk: Callable[..., Desk]
+) -> None:
+    files, day = [file for file in WHOLE if file.endswith("_20260818")], date(2026, 8, 18)
+    at = desk(emulate("--masters", *(str(MASTERS / f"shoonya_{file}.txt.zip") for file in files), "--limits", "off"))
+    taken = {row["exchange"]: row for row in rows_of(at, "instruments", "sync").iter_rows(named=True)}
+    for file in files:
+        exchange = file.partition("_")[0]
+        row = taken[exchange]
+        indices = 2 if exchange == "BSE" else 0  # SENSEX and BANKEX, which no master lists
+        assert (row["rows"], row["findings"]) == (WHOLE[file][0] + indices, 0)
+        assert row["listings"] + row["out_of_scope"] == row["rows"]
+    at.run("sync", "-u", "BANKEX")
+    assert rows_of(at, "gaps", "-u", "BANKEX").is_empty()
+    bars = stored(at, [day])
+    spot = bars.filter(pl.col("kind") == "spot")["phase"].value_counts().sort("phase").rows()
+    assert spot == [("auction", 1), ("continuous", 360), ("preopen", 1)]
+    near = bars.filter((pl.col("kind") == "future") & (pl.col("expiry") == pl.col("expiry").min()), pl.col("phase") == "continuous")
+    assert (near.height, near["clock"].max()) == (385, "15:39")
+
+
 def stored(at: Desk, days: list[date]) -> pl.DataFrame:
     """Every bar that the lake holds of some dates, all phases, with its symbol and IST clock."""
     with Store.open(at.lake, write=False) as store:
