@@ -25,15 +25,16 @@ def frame(names: int = 2, sessions: int = 5, covered: int = 9) -> pl.DataFrame:
 def test_cells_are_percent_by_kind_when_they_fit() -> None:
     lines = plain(heat_map(frame(sessions=2), 100))
     assert lines[0].split() == ["Mon", "02", "Nov", "Tue", "03", "Nov"]
-    assert lines[1].split() == ["S", "F", "O", "S", "F", "O"]
-    assert lines[2].split() == ["NAME00", "90", "90", "90", "100", "100", "100", "95", "%"]
-    assert lines[4].split() == ["all", "90", "90", "90", "100", "100", "100", "95", "%"]
+    assert lines[1].split() == ["S", "F", "O", "S", "F", "O", "covered", "verified", "wanted"]
+    assert lines[2].split() == ["NAME00", "90", "90", "90", "100", "100", "100", "95", "%", "100", "%", "60"]
+    assert lines[4].split() == ["all", "90", "90", "90", "100", "100", "100", "95", "%", "100", "%", "120"]
+    assert lines[6] == "114 of 120 contract-sessions covered, 60 verified"
 
 
 def test_letters_and_dates_stand_over_their_cells() -> None:
     lines = plain(heat_map(frame(sessions=2), 100))
     assert lines[1].index("S") == lines[2].index("90") + 1
-    assert lines[1].rindex("O") == lines[2].rindex("100") + 2
+    assert lines[1].rindex("O") == lines[2].index("100 100 100") + 10
 
 
 @pytest.mark.parametrize("sessions", [1, 4, 12, 60, 250])
@@ -60,10 +61,11 @@ def test_a_hundred_means_all_of_them() -> None:
 
 def test_colour_goes_from_red_to_green_and_deepest_when_proven() -> None:
     assert style_of(Tally(10, 0)) == "black on #c63e3e"
-    assert style_of(Tally(10, 10, 5, 4)) == "black on #96c454"
+    assert style_of(Tally(10, 10, 5, 0)) == "black on #96c454"
+    assert style_of(Tally(10, 10, 4, 2)) == "black on #5c9f4d"
     assert style_of(Tally(10, 10, 5, 5)) == "white on #217a46"
 
 
 def test_what_was_not_listed_is_blank() -> None:
     lines = plain(heat_map(frame(sessions=1).filter(pl.col("kind") != "future"), 100))
-    assert lines[2].split() == ["NAME00", "90", "90", "90", "%"]
+    assert lines[2].split() == ["NAME00", "90", "90", "90", "%", "100", "%", "20"]

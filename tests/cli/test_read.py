@@ -102,5 +102,5 @@ def test_instruments_sync_takes_the_masters_for_writing(terminal: Terminal) -> N
 def test_coverage_is_a_map_as_a_table_and_rows_otherwise(terminal: Terminal) -> None:
     drawn = terminal("coverage", "--format", "table").stdout
     assert "Fri 20 Nov" in drawn
-    assert [line.split() for line in drawn.splitlines() if line.startswith(("NIFTY", "TCS"))] == [["NIFTY", "100", "100", "%"], ["TCS", "100", "50", "50", "%"]]
+    assert [line.split() for line in drawn.splitlines() if line.startswith(("NIFTY", "TCS"))] == [["NIFTY", "100", "100", "%", "100", "%", "1,000"], ["TCS", "100", "50", "50", "%", "100", "%", "201"]]
     assert terminal("coverage").stdout.startswith("underlying,kind,session,wanted")

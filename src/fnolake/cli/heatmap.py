@@ -4,6 +4,7 @@ Coverage as a picture: underlyings down, sessions across, a coloured cell for ea
 A cell says how many percent of its wanted contract-sessions are covered, rounded down, so that 100 means all of them.
 The finest of three pictures that fits the width is taken: spot, future and option beside each other; one number a
 session; one character a session. When even that does not fit, the latest sessions are shown and the rest counted.
+Red to light green is how much is covered; light to deep green how much of the capture the exchange's file verified.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 KINDS = (("spot", "S"), ("future", "F"), ("option", "O"))
 TOTAL = "all"
+_TAIL = (("covered", 9), ("verified", 10), ("wanted", 9))
+_ROOMY = 72
+"""Characters from which a line ends in all the totals; below it ends in the covered share only."""
 _LOW, _MIDDLE, _HIGH, _WHOLE = (198, 62, 62), (232, 176, 64), (150, 196, 84), (33, 122, 70)
 
 Segment = tuple[str, str]
@@ -28,22 +32,29 @@ Line = list[Segment]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Contract-sessions: wanted, covered, complete ones, and those that the exchange's file verified."""
+    """Contract-sessions: wanted, covered, complete ones, and those that the exchange's file verified; and bars."""
 
     wanted: int = 0
     covered: int = 0
     complete: int = 0
     verified: int = 0
+    bars: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
             self.wanted + other.wanted, self.covered + other.covered, self.complete + other.complete, self.verified + other.verified,
+            self.bars + other.bars,
         )
 
     @property
     def percent(self) -> int:
         """Covered in percent, rounded down."""
         return 100 * self.covered // self.wanted if self.wanted else 0
+
+    @property
+    def proof(self) -> float:
+        """Share of the captured that is verified, 0 to 1."""
+        return self.verified / self.complete if self.complete else 0.0
 
     @property
     def is_proven(self) -> bool:
@@ -59,7 +70,7 @@ def heat_map(frame: pl.DataFrame, width: int) -> list[Line]:
     Draw a coverage summary.
 
     Args:
-        frame: Columns underlying, kind, session, wanted, covered, complete; verified if there.
+        frame: Columns underlying, kind, session, wanted, covered, complete; verified and bars if there.
         width: Characters a line may have, at least 40.
 
     Returns:
@@ -69,17 +80,20 @@ def heat_map(frame: pl.DataFrame, width: int) -> list[Line]:
     names = sorted({name for name, _, _ in cells})
     sessions = sorted({day for _, _, day in cells})
     label = max(map(len, [*names, TOTAL])) + 2
-    room = max(width, 40) - label - 6
+    tail = _TAIL if width >= _ROOMY else _TAIL[:1]
+    room = max(width, 40) - label - sum(size for _, size in tail)
     detail = next((n for n in (3, 2, 1) if len(sessions) * _cell_width(n) <= room), 1)
     shown = sessions[-(room // _cell_width(detail)):]
-    lines = [*_heading(shown, label, detail)]
+    lines = _heading(shown, label, detail)
+    if lines:
+        lines[-1].append(("".join(name.rjust(size) for name, size in tail), "dim"))
     for name in [*names, TOTAL]:
         row: Line = [(name.ljust(label), "bold" if name == TOTAL else "")]
         for day in shown:
             row += _day(cells, [name] if name != TOTAL else names, day, detail)
         whole = _sum(cells, [name] if name != TOTAL else names, [k for k, _ in KINDS], shown)
-        lines.append([*row, (f"{whole.percent:>4} %", "bold")])
-    return [*lines, [], *_legend(detail, len(sessions) - len(shown))]
+        lines.append([*row, *_totals(whole, [size for _, size in tail])])
+    return [*lines, [], [(_sentence(whole), "bold")], *_legend(detail, len(sessions) - len(shown))]
 
 
 def plain(lines: Iterable[Line]) -> list[str]:
@@ -91,8 +105,9 @@ def style_of(tally: Tally) -> str:
     """Red through amber to green; the deepest green is whole and proven."""
     if not tally.wanted:
         return ""
-    red, green, blue = _WHOLE if tally.is_proven else _blend(tally.covered / tally.wanted)
-    return f"{'white' if tally.is_proven else 'black'} on #{red:02x}{green:02x}{blue:02x}"
+    whole = tally.covered == tally.wanted
+    red, green, blue = _between(_HIGH, _WHOLE, tally.proof) if whole else _blend(tally.covered / tally.wanted)
+    return f"{'white' if whole and tally.proof >= 0.6 else 'black'} on #{red:02x}{green:02x}{blue:02x}"
 
 
 def mark(tally: Tally) -> str:
@@ -102,18 +117,35 @@ def mark(tally: Tally) -> str:
     return "#" if tally.percent == 100 else str(tally.percent // 10)
 
 
-def _blend(share: float) -> tuple[int, int, int]:
-    first, second, at = (_LOW, _MIDDLE, share * 2) if share < 0.5 else (_MIDDLE, _HIGH, share * 2 - 1)
+def _totals(tally: Tally, sizes: Sequence[int]) -> Line:
+    verified = f"{int(100 * tally.proof)} %" if tally.complete else "-"
+    texts = (f"{tally.percent} %", verified, f"{tally.wanted:,}")
+    return [(text.rjust(size), style) for text, size, style in zip(texts, sizes, ("bold", "", "dim"), strict=False)]
+
+
+def _sentence(tally: Tally) -> str:
+    bars = f"; {tally.bars:,} bars" if tally.bars else ""
+    return f"{tally.covered:,} of {tally.wanted:,} contract-sessions covered, {tally.verified:,} verified{bars}"
+
+
+Colour = tuple[int, int, int]
+
+
+def _blend(share: float) -> Colour:
+    return _between(_LOW, _MIDDLE, share * 2) if share < 0.5 else _between(_MIDDLE, _HIGH, share * 2 - 1)
+
+
+def _between(first: Colour, second: Colour, at: float) -> Colour:
     red, green, blue = (round(a + (b - a) * at) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def _cells(frame: pl.DataFrame) -> Cells:
-    has_proof = "verified" in frame.columns
     cells: dict[tuple[str, str, date], Tally] = defaultdict(Tally)
     for row in frame.iter_rows(named=True):
-        proven = row["verified"] if has_proof else 0
-        cells[row["underlying"], row["kind"], row["session"]] += Tally(row["wanted"], row["covered"], row["complete"], proven)
+        cells[row["underlying"], row["kind"], row["session"]] += Tally(
+            row["wanted"], row["covered"], row["complete"], row.get("verified", 0), row.get("bars", 0),
+        )
     return cells
 
 
@@ -152,8 +184,8 @@ def _heading(sessions: Sequence[date], label: int, detail: int) -> list[Line]:
 
 def _legend(detail: int, older: int) -> list[Line]:
     kinds = "S spot, F future, O option; " if detail == 3 else ""
-    cell = "a character a session: # all, 0-9 tenths" if detail == 1 else "percent of wanted contract-sessions covered"
-    scale = [(f" {mark(tally)} " if detail == 1 else f" {tally.percent} ", style_of(tally)) for tally in (Tally(100, 0), Tally(100, 50), Tally(100, 99), Tally(100, 100))]
-    proven: Line = [("  ", ""), (" all ", style_of(Tally(1, 1, 1, 1))), (" and proven by the exchange's file", "dim")]
-    lines: list[Line] = [[(kinds + cell, "dim")], [*scale, *proven]]
+    cell = "a character a session: # all, 0-9 tenths covered" if detail == 1 else "a cell is the percent covered"
+    shares = [(f" {mark(tally)} " if detail == 1 else f" {tally.percent} ", style_of(tally)) for tally in (Tally(100, 0), Tally(100, 50), Tally(100, 99))]
+    whole = [(text, style_of(Tally(4, 4, 4, proven))) for text, proven in ((" all ", 0), ("   ", 1), ("   ", 2), ("   ", 3), (" all, proven by the exchange's file ", 4))]
+    lines: list[Line] = [[(kinds + cell, "dim")], [*shares, *whole, (" (an index is in none)", "dim")]]
     return [*lines, [(f"{older} older sessions do not fit: --from, --to or a wider window show them", "dim")]] if older else lines

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RATE_WINDOW_S = 60.0
 LINE_EVERY_S = 5.0
+BAR_WIDTH = 16
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Count:
 
     Args:
         now: Monotonic seconds.
-        per_minute: The account's allowance, 0 = not known.
+        per_minute: The account's allowance, 0 = no limits, or not known.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -77,10 +78,19 @@ class Count:
     @property
     def text(self) -> str:
         """Everything in one line."""
+        return ", ".join(self.parts())
+
+    def parts(self, *, brief: bool = False) -> list[str]:
+        """What there is to say, the most important first; ``brief`` for narrow terminals."""
         rate = self.per_second
-        asked = f"{len(self.recent)} of {self.per_minute} requests in a minute" if self.per_minute else f"{rate:.1f} requests/s"
-        ahead = f", {duration(self.left / rate)} left" if self.left and rate else ""
-        return f"{self.decided:,}/{self.wanted:,} contract-sessions, {self.bars:,} bars, {asked}{ahead}"
+        last_minute = len(self.recent)
+        if self.per_minute:
+            asked = f"{last_minute}/{self.per_minute} a minute" if brief else f"{last_minute:,} of {self.per_minute:,} requests in a minute"
+        else:
+            asked = f"{rate:.0f}/s" if brief else f"{rate:.1f} requests/s"
+        unit = "" if brief else " contract-sessions"
+        ahead = [f"{duration(self.left / rate)} left"] if self.left and rate else []
+        return [f"{self.decided:,}/{self.wanted:,}{unit}", f"{self.bars:,} bars", asked, *ahead]
 
 
 class Shown(Protocol):
@@ -142,7 +152,7 @@ class Live:
         from fnolake.cli.output import console
 
         self._bar = Progress(
-            SpinnerColumn(), BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}", markup=False),
+            SpinnerColumn(), BarColumn(bar_width=BAR_WIDTH), TaskProgressColumn(), TextColumn("{task.description}", markup=False),
             console=console(err=True), transient=True, refresh_per_second=5,
         )
         self._bar.start()
@@ -163,7 +173,14 @@ class Live:
         self._count.add(event)
         if self._count.requests:
             done = self._count.requests - min(self._count.left, self._count.requests)
-            self._bar.update(self._task, total=self._count.requests, completed=done, description=self._count.text)
+            self._bar.update(self._task, total=self._count.requests, completed=done, description=self._fitting())
+
+    def _fitting(self) -> str:
+        """The long text where it fits beside the bar, else the brief one."""
+        assert self._bar is not None
+        room = self._bar.console.width - BAR_WIDTH - 12
+        long = self._count.text
+        return long if len(long) <= room else "  ".join(self._count.parts(brief=True))
 
 
 def notice_line(notice: Notice) -> str:
