@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fnolake.errors import PayloadError, ProviderError, UnknownSymbol
-from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data
+from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, wrong_form
 from fnolake.provider.shoonya.wire import decode_any, decode_object
 
 
@@ -143,8 +143,7 @@ def user_details(body: bytes, *, status: int = 200, request: str = "UserDetails"
 def _refusal(answer: object, body: bytes, status: int, request: str) -> ProviderError:
     if isinstance(answer, dict):
         return from_object(answer, status=status, request=request)
-    return PayloadError("Shoonya's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
-                        payload=body)
+    return wrong_form(body, "an object", status=status, request=request)
 
 
 def number(value: object) -> float | None:

@@ -124,3 +124,11 @@ def not_json(body: bytes, *, status: int = 200, request: str = "") -> ProviderEr
     if status in {401, 408, 429} or status >= 500:
         return from_status(status, head[:80].decode("utf-8", "replace"), where)
     return PayloadError("Shoonya's answer does not decode; the bytes are kept", payload=body, **where)
+
+
+def wrong_form(body: bytes, expected: str, *, status: int = 200, request: str = "") -> ProviderError:
+    """The error for JSON of another form than ``expected``: a fault of theirs where the status says so."""
+    where = {"provider": PROVIDER, "request": request}
+    if status in {401, 408, 429} or status >= 500:
+        return from_status(status, body[:80].decode("utf-8", "replace"), where)
+    return PayloadError(f"Shoonya's answer is not {expected}; the bytes are kept", payload=body, **where)

@@ -18,10 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fnolake.errors import PayloadError
 from fnolake.model import RawBars
 from fnolake.provider.shoonya import columns
-from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, not_json
+from fnolake.provider.shoonya.refusal import from_object, is_no_data, not_json, wrong_form
 
 IST_OFFSET_S = 19_800
 _PRICES = ("into", "inth", "intl", "intc", "intvwap")
@@ -71,8 +70,7 @@ def decode_object(body: bytes, *, status: int = 200, request: str = "", login: b
         return answer
     if isinstance(answer, dict):
         raise from_object(answer, status=status, request=request, login=login)
-    raise PayloadError("Shoonya's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
-                       payload=body)
+    raise wrong_form(body, "an object", status=status, request=request)
 
 
 def decode_any(body: bytes, *, status: int = 200, request: str = "") -> Any:  # noqa: ANN401 — JSON is anything
@@ -105,12 +103,10 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
         if is_no_data(str(answer.get("emsg", ""))):
             return None
         if answer.get("stat") == "Ok":
-            raise PayloadError("Shoonya's series is an object, not a list; the bytes are kept", provider=PROVIDER,
-                               request=request, payload=body)
+            raise wrong_form(body, "a list", status=status, request=request)
         raise from_object(answer, status=status, request=request)
     if not isinstance(answer, list):
-        raise PayloadError("Shoonya's series is not a list; the bytes are kept", provider=PROVIDER, request=request,
-                           payload=body)
+        raise wrong_form(body, "a list", status=status, request=request)
     return _odd(answer) if answer else None
 
 
