@@ -253,3 +253,23 @@ def test_real_index_rows_with_odd_seconds_and_no_epoch_are_all_read(name, rows):
     stamped = decoded(body(*({**row, "ssboe": str(e)} for row, e in zip(table, bars.epoch_s.tolist(), strict=True))))
     assert not stamped.wall_mismatch.any()
     assert stamped.epoch_s.tolist() == bars.epoch_s.tolist()
+
+
+@pytest.mark.parametrize("value", ["1_000", "1_0.5", "\u0663", "1\u0660\u0660.05"])
+def test_what_only_python_reads_as_a_number_is_none(value):
+    bars = decoded(body(row(0, into=value, intv=value, oi=value), row(1)))
+    assert np.isnan(bars.open).tolist() == [True, False]
+    assert (bars.volume.tolist()[0], bars.oi.tolist()[0]) == (-1, -1)
+
+
+@pytest.mark.parametrize("time", ["16-03-2026 18:20:000", "16-03-2026 018:20:00", "16-03-2026 18:20:" + "0" * 5000, "16-03-2026 18:020:00",
+                                  "1\u0666-03-2026 18:20:00", "16-03-2026 1\u0668:20:00"])
+def test_a_wall_clock_of_another_form_is_no_stamp(time):
+    bars = decoded(body(row(0, ssboe=..., time=time), row(1)))
+    assert (len(bars), bars.undecoded) == (1, 1)
+
+
+@pytest.mark.parametrize("said", [["no data"], {"a": "no data"}, None, 5])
+def test_nothing_is_a_text_not_something_that_holds_one(said):
+    with pytest.raises(errors.ProviderError):
+        wire.decode_tpseries(json.dumps({"stat": "Not_Ok", "emsg": said}).encode())

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from fnolake.errors import PayloadError, ProviderError, UnknownSymbol
 from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, wrong_form
-from fnolake.provider.shoonya.wire import decode_any, decode_object
+from fnolake.provider.shoonya.wire import decode_any, decode_object, is_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def quote(body: bytes, *, status: int = 200, request: str = "") -> Quote:
 def search(body: bytes, *, status: int = 200, request: str = "") -> list[Hit]:
     """Read a SearchScrip answer, in its order; empty where the provider says that nothing matches (a 404 there)."""
     answer = decode_any(body, status=status, request=request)
-    if isinstance(answer, dict) and is_no_data(str(answer.get("emsg", ""))):
+    if isinstance(answer, dict) and is_no_data(answer.get("emsg")):
         return []
     if not isinstance(answer, dict) or answer.get("stat") != "Ok":
         raise _refusal(answer, body, status, request)
@@ -148,7 +148,7 @@ def _refusal(answer: object, body: bytes, status: int, request: str) -> Provider
 
 def number(value: object) -> float | None:
     """A finite number out of a string or a number; None for anything else."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and is_plain(value):
         with contextlib.suppress(ValueError, OverflowError):
             found = float(value)
             return found if abs(found) < 1e15 else None

@@ -41,9 +41,9 @@ _LOGIN = re.compile(
 _SYMBOL = re.compile(r"invalid (?:symbol|trading ?symbol|scrip)|(?:symbol|scrip) (?:is )?(?:not found|invalid)")
 
 
-def is_no_data(emsg: str) -> bool:
-    """Whether a text is the provider's own statement that it has nothing."""
-    return _NO_DATA.search(plain(emsg)) is not None
+def is_no_data(emsg: object) -> bool:
+    """Whether it is a text, and the provider's own statement that it has nothing."""
+    return isinstance(emsg, str) and _NO_DATA.search(plain(emsg)) is not None
 
 
 def plain(emsg: str) -> str:

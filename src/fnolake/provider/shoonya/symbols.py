@@ -83,7 +83,7 @@ def parse_master(exchange: str, body: bytes, day: date) -> Master:
         raise PayloadError(f"{exchange!r} is no exchange of this broker", provider=PROVIDER)
     names = _DERIVATIVES if EXCHANGES[exchange][1] == "FO" else _CASH
     header = lines[0].rstrip(",").split(",")
-    if not set(names) <= set(header):
+    if not set(names) <= set(header) or len(set(header)) < len(header):
         _refuse(exchange, body)
     table = _derivatives(_split(lines[1:], header), exchange, day) if names is _DERIVATIVES \
         else _cash(_split(lines[1:], header), exchange)

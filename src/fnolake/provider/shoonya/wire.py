@@ -100,7 +100,7 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
             return bars
     answer = decode_any(body, status=status, request=request)
     if isinstance(answer, dict):
-        if is_no_data(str(answer.get("emsg", ""))):
+        if is_no_data(answer.get("emsg")):
             return None
         if answer.get("stat") == "Ok":
             raise wrong_form(body, "a list", status=status, request=request)
@@ -179,9 +179,9 @@ def _stamp(row: object) -> tuple[int, bool] | None:
 def _wall(text: str) -> int | None:
     """UTC seconds of a wall clock text in IST, to the second; None for a form that nobody has met."""
     day, _, clock = text.strip().partition(" ")
-    midnight = _midnight(day)
+    midnight = _midnight(day) if day.isascii() else None
     parts = clock.split(":")
-    if midnight is None or len(parts) not in {2, 3} or not all(p.isascii() and p.isdigit() for p in parts):
+    if midnight is None or len(parts) not in {2, 3} or not all(p.isascii() and p.isdigit() and len(p) <= 2 for p in parts):
         return None
     hours, minutes, seconds = *map(int, parts[:2]), int(parts[2]) if parts[2:] else 0
     return midnight + hours * 3600 + minutes * 60 + seconds if hours < 24 and max(minutes, seconds) < 60 else None
@@ -195,6 +195,11 @@ def _midnight(day: str) -> int | None:
     return None
 
 
+def is_plain(value: str | float) -> bool:
+    """Whether a text holds only what a broker writes numbers with: ``float`` also reads ``1_000`` and other digits."""
+    return not isinstance(value, str) or (value.isascii() and "_" not in value)
+
+
 def _price(value: object) -> float:
     number = _float(value)
     return number if abs(number) < _MAX else float("nan")
@@ -206,7 +211,7 @@ def _count(value: object) -> int:
 
 
 def _float(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not is_plain(value):
         return float("nan")
     try:
         return float(value)
