@@ -104,7 +104,10 @@ class AnswerPromises(ProviderCase):
     async def test_a_failure_is_never_a_page(self, stage: Stage) -> None:
         """Gateways' pages, empty bodies and noise under any status are errors of the tree, and keep the sign-in."""
         client = await stage.signed_in()
-        bodies: tuple[bytes | str, ...] = (HTML, "", " \n", "\ufeff", "null", "true", "3", '"text"', "[[", b"\x00\xff\xfe\x80", "upstream error")
+        bodies: tuple[bytes | str, ...] = (
+            HTML, "", " \n", "\ufeff", "null", "true", "3", '"text"', "[[", b"\x00\xff\xfe\x80", "upstream error", "{}",
+            '{"message":"no Route matched with those values"}', '{"error":"not found"}',
+        )
         for body, status in itertools.product(bodies, (200, 404, 500, 502, 503)):
             stage.server.say(Reply(body, status))
             what = f"HTTP {status} with {body[:20]!r}"
