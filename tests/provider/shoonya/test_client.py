@@ -20,7 +20,8 @@ from fnolake.errors import (
 )
 from fnolake.model import BarRequest, Contract
 from fnolake.provider.base import Provider
-from fnolake.provider.shoonya.client import ShoonyaClient, exchange_of
+from fnolake.provider.scope import exchange_of
+from fnolake.provider.shoonya.client import ShoonyaClient
 from fnolake.provider.shoonya.signin import LEGACY, OAUTH, Credentials, ShoonyaUrls, one_time_password, sha256
 
 SECRETS = ("demo-password", "demo-secret", "JBSWY3DPEHPK3PXP", "the-token", "another-token")

@@ -15,9 +15,10 @@ from datetime import UTC, date, datetime, time
 from typing import Protocol, TypeVar
 
 from fnolake.errors import ConfigError, LoginRefused, ProviderError, ProviderFault, SignInLost
-from fnolake.model import IST, BarRequest, Clock, Contract, Master, Page, RawFile, StatePort, ist_date
+from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date
 from fnolake.provider.base import Dialect, SignInHelp
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
+from fnolake.provider.scope import exchange_of, in_scope
 from fnolake.provider.shoonya import answers, login, signin, symbols, wire
 from fnolake.provider.shoonya.answers import Hit, Quote, SignIn, UserDetails
 from fnolake.provider.shoonya.refusal import PROVIDER
@@ -34,7 +35,6 @@ DIALECT = Dialect(
     says_nothing='{"stat":"Not_Ok","emsg":"Error Occurred : 5 \\"no data\\""}',
 )
 _MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
-_EXCHANGE = {place: word for word, place in symbols.EXCHANGES.items()}
 _TOTP_MARGIN_S = 2.0
 
 T = TypeVar("T")
@@ -300,8 +300,8 @@ class ShoonyaClient:
         return symbols.parse_master(raw.name.partition("_")[0], raw.body, ist_date(raw.day or raw.fetched_at))
 
     def in_scope(self, masters: list[Master]) -> list[Master]:
-        """The same masters without what fnolake does not capture, see ``symbols.in_scope``."""
-        return symbols.in_scope(masters)
+        """The same masters without what fnolake does not capture, see ``scope.in_scope``."""
+        return in_scope(masters)
 
     async def quote(self, exchange: str, token: int) -> Quote:
         """A snapshot of one instrument, by the broker's exchange word. Raises UnknownSymbol."""
@@ -340,11 +340,6 @@ class ShoonyaClient:
         body = wire.encode_request(fields, session_key=token if legacy else "")
         with _named():
             return await self._http.post(f"{self._urls.rest.rstrip('/')}/{route}", body, headers)
-
-
-def exchange_of(contract: Contract) -> str:
-    """The broker's exchange word of a contract: NSE, BSE, NFO or BFO."""
-    return _EXCHANGE[contract.venue, contract.segment]
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fnolake.errors import PayloadError
 from fnolake.model import RawBars
-from fnolake.provider.shoonya import columns
+from fnolake.provider import columns
 from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, not_json
 
 IST_OFFSET_S = 19_800
@@ -96,7 +96,7 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
             empty), PayloadError (does not decode).
     """
     rows = columns.split_rows(body)
-    if rows is not None:
+    if rows is not None and not rows.bare:
         bars = _regular(rows)
         if bars is not None:
             return bars
@@ -134,8 +134,8 @@ def _in_range(epochs: NDArray[np.int64]) -> bool:
 def _all_ok(rows: columns.Rows) -> bool:
     if "stat" not in rows.keys:
         return True
-    said = rows.words[rows.opens[rows.keys["stat"]]] & np.uint64(0xFFFF_FFFF)
-    return bool((said == np.uint64(int.from_bytes(b'"Ok"', "little"))).all())
+    said = rows.words[rows.starts[rows.keys["stat"]]] & np.uint64(0xFF_FFFF)
+    return bool((said == np.uint64(int.from_bytes(b'Ok"', "little"))).all())
 
 
 def _prices(rows: columns.Rows) -> list[NDArray[np.float64]]:
