@@ -22,13 +22,19 @@ def setup(**settings: str) -> Setup:
 
 
 def test_ours_and_third_parties_stand_side_by_side() -> None:
-    assert names([point("alpha", "a:b")]) == ("alpha", "shoonya")
+    assert names([point("alpha", "a:b")]) == ("alpha", "firstock", "shoonya")
 
 
 def test_shoonya_is_made_of_settings_and_secrets() -> None:
     made = factory("shoonya")(setup(uid="FN0001", generation="legacy", rest="http://127.0.0.1:1/NorenWClientTP/", masters=""))
     assert made.name == "shoonya"
     assert made.dialect.windows == ((20, 1.0), (200, 60.0))
+
+
+def test_firstock_is_made_of_settings_and_secrets() -> None:
+    made = factory("firstock")(setup(uid="FN0001", rest="http://127.0.0.1:1/V1", generation="oauth", imei="", socket=""))
+    assert made.name == "firstock"
+    assert (made.dialect.windows, made.dialect.max_days) == (((3, 1.0),), 1)
 
 
 def test_secrets_do_not_show() -> None:

@@ -20,6 +20,10 @@ Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
+IST_OFFSET_S = 19_800
+EPOCHS = (946_684_800, 4_102_444_800)
+"""2000 to 2100: an epoch outside is no stamp of a bar."""
+_MAX = 2**53
 _MAX_KEYS = 40
 _PAD = 32
 _WORD = 8
@@ -201,6 +205,37 @@ def amounts(rows: Rows, keys: list[str]) -> NDArray[np.float64] | None:
         return None
     paise: Ints = whole * 100 + (tens * 10 + ones).astype(np.int64)
     return paise / 100.0
+
+
+def are_stamps(epochs: Ints) -> bool:
+    """Whether every epoch can be the stamp of a bar."""
+    return bool(((epochs >= EPOCHS[0]) & (epochs <= EPOCHS[1])).all())
+
+
+def is_plain(value: str | float) -> bool:
+    """Whether a text holds only what a broker writes numbers with: ``float`` also reads ``1_000`` and other digits."""
+    return not isinstance(value, str) or (value.isascii() and "_" not in value)
+
+
+def price(value: object) -> float:
+    """One amount out of a number or a text, NaN for anything else: the slow way."""
+    found = _float(value)
+    return found if abs(found) < _MAX else float("nan")
+
+
+def count(value: object) -> int:
+    """One whole number that is not negative out of a number or a text, -1 for anything else: the slow way."""
+    found = _float(value)
+    return int(found) if 0 <= found < _MAX and found == int(found) else -1
+
+
+def _float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not is_plain(value):
+        return float("nan")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return float("nan")
 
 
 def differs_from_wall(rows: Rows, key: str, local: Ints, *, iso: bool = False) -> Flags | None:

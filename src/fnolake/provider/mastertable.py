@@ -19,6 +19,13 @@ from fnolake.provider.scope import EXCHANGES
 
 KIND = {"FUTIDX": "future", "FUTSTK": "future", "OPTIDX": "option", "OPTSTK": "option"}
 """Instrument word of the brokers → kind."""
+MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+GRAMMAR_STAMP = rf"^.+\d{{2}}(?:{MONTHS})\d{{2}}$"
+"""A derivative's name in the brokers' common grammar without its tail; the last seven letters are the stamp."""
+GRAMMAR_TAIL = (
+    pl.when(pl.col("kind") == "option").then(pl.col("right").str.slice(0, 1) + pl.col("_strike")).otherwise(pl.lit("F"))
+)
+"""What stands after the stamp: ``F``, ``C1400``, ``P312.5``."""
 KEEP_EXPIRED = timedelta(days=7)
 """A master fetched before the morning refresh still lists what expired last session, and that can still be captured."""
 
@@ -111,6 +118,59 @@ def strike_text() -> pl.Expr:
     return rupees.cast(pl.String) + pl.when(rest == 0).then(pl.lit("")).otherwise(cents)
 
 
+def typed_derivatives(table: pl.DataFrame, exchange: str, placeholder: pl.Expr) -> pl.DataFrame:
+    """:func:`common` and the columns of a derivative; ``_strike`` is the strike as text."""
+    typed = common(table, exchange, placeholder).with_columns(
+        pl.col("Expiry").str.to_date("%d-%b-%Y", strict=False).alias("expiry"),
+        pl.col("Instrument").replace_strict(KIND, default=None).alias("kind"),
+        pl.col("Instrument").str.ends_with("IDX").alias("is_index"),
+    )
+    option = pl.col("kind") == "option"
+    typed = typed.with_columns(
+        pl.when(option).then(paise("StrikePrice")).alias("strike_paise"),
+        pl.when(option).then("OptionType").alias("right"),
+    )
+    return typed.with_columns(strike_text().alias("_strike"))
+
+
+def with_base(table: pl.DataFrame, tail: pl.Expr, pattern: str, width: int) -> pl.DataFrame:
+    """
+    Cut the trading symbol from the right: what is left is ``_base``, null where the columns disagree with the name.
+
+    Args:
+        table: As :func:`typed_derivatives` makes it.
+        tail: What the name must end with.
+        pattern: What the rest must look like; its last ``width`` letters are a stamp of the expiry, which is not
+            compared, since holidays move the expiry.
+        width: Letters of the stamp.
+    """
+    name = pl.col("TradingSymbol")
+    cut = table.with_columns(tail.alias("_tail")).with_columns(
+        pl.when(name.str.ends_with(pl.col("_tail")))
+        .then(name.str.slice(0, name.str.len_chars() - pl.col("_tail").str.len_chars())).alias("_stamped")
+    )
+    base = pl.col("_stamped").str.slice(0, pl.col("_stamped").str.len_chars() - width)
+    return cut.with_columns(pl.when(pl.col("_stamped").str.contains(pattern)).then(base).alias("_base")).drop("_tail", "_stamped")
+
+
+def judged_derivatives(table: pl.DataFrame, day: date, future_words: tuple[str, ...]) -> pl.DataFrame:
+    """Our symbols, and verdicts on rows that are no derivative; futures have one of ``future_words`` as option type."""
+    option = pl.col("kind") == "option"
+    right = (option & pl.col("right").is_in(("CE", "PE"))) | (~option & pl.col("OptionType").is_in(future_words))
+    exact = (pl.col("StrikePrice").cast(pl.Float64, strict=False) * 100 - pl.col("strike_paise")).abs() < 1e-4
+    return with_symbol(mark(
+        table,
+        ("finding:unknown_instrument", pl.col("kind").is_null()),
+        ("exchange_test", pl.col("Symbol").str.contains("NSETEST|BSETEST")),
+        ("finding:bad_expiry", pl.col("expiry").is_null()),
+        ("finding:bad_right", ~right),
+        ("finding:bad_strike", option & ~((pl.col("strike_paise") > 0) & exact)),
+        ("finding:symbol_disagrees", pl.col("underlying").is_null()),
+        ("finding:bad_tick", pl.col("tick_paise") <= 0),
+        ("expired", pl.col("expiry") < day - KEEP_EXPIRED),
+    ))
+
+
 def with_symbol(table: pl.DataFrame) -> pl.DataFrame:
     """``model.contract_symbol``, vectorised."""
     stamp = pl.col("underlying") + pl.col("expiry").dt.strftime("%d%b%y").str.to_uppercase()
@@ -123,7 +183,7 @@ def with_symbol(table: pl.DataFrame) -> pl.DataFrame:
 def sort_out(table: pl.DataFrame, provider: str, exchange: str, day: date, digest: str) -> Master:
     """Rows without a verdict as listings, unique by token and by symbol; the others counted by their verdict."""
     sound = pl.col("verdict").is_null()
-    content = [c for c in table.columns if c not in {"verdict", "_strike"}]
+    content = [c for c in table.columns if c != "verdict" and not c.startswith("_")]
     table = table.with_columns(
         (sound & (pl.struct(content).is_first_distinct().not_())).alias("_twin"),
     ).with_columns(pl.when("_twin").then(pl.lit("finding:duplicate_row")).otherwise("verdict").alias("verdict"))

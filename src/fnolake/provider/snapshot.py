@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fnolake.provider.columns import is_plain
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -57,7 +59,7 @@ class UserDetails:
 
 def number(value: object) -> float | None:
     """A finite number out of a string or a number; None for anything else."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and is_plain(value):
         with contextlib.suppress(ValueError, OverflowError):
             found = float(value)
             return found if abs(found) < 1e15 else None

@@ -19,16 +19,17 @@ from fnolake.errors import PayloadError, ProviderFault
 from fnolake.model import Master, listing_schema
 from fnolake.provider import mastertable
 from fnolake.provider.mastertable import (
-    KEEP_EXPIRED,
-    KIND,
+    GRAMMAR_STAMP,
+    GRAMMAR_TAIL,
+    MONTHS,
     common,
+    judged_derivatives,
     mark,
-    paise,
     refuse,
     sort_out,
     split,
-    strike_text,
-    with_symbol,
+    typed_derivatives,
+    with_base,
 )
 from fnolake.provider.scope import EXCHANGES, INDEX_NAMES
 
@@ -37,9 +38,7 @@ OUT_OF_SCOPE = ("CDS", "MCX", "NCX")
 MAX_UNZIPPED = 256 * 1024 * 1024
 BSE_EQUITY_GROUPS = ("A", "B", "E", "IF", "M", "MS", "MT", "P", "T", "TS", "X", "XT", "Z", "ZP")
 
-_MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
-_BFO_STAMP = rf"^.+\d{{2}}(?:{_MONTHS}|[1-9OND]\d{{2}})$"
-_NFO_STAMP = rf"^.+\d{{2}}(?:{_MONTHS})\d{{2}}$"
+_BFO_STAMP = rf"^.+\d{{2}}(?:{MONTHS}|[1-9OND]\d{{2}})$"
 _CASH = ("Exchange", "Token", "LotSize", "Symbol", "TradingSymbol", "Instrument", "TickSize")
 _DERIVATIVES = (
     "Exchange", "Token", "LotSize", "Symbol", "TradingSymbol", "Expiry", "Instrument", "OptionType", "StrikePrice",
@@ -76,7 +75,7 @@ def parse_master(exchange: str, body: bytes, day: date) -> Master:
         raise PayloadError(f"{exchange!r} is no exchange of this broker", provider=PROVIDER)
     names = _DERIVATIVES if EXCHANGES[exchange][1] == "FO" else _CASH
     header = lines[0].rstrip(",").split(",")
-    if not set(names) <= set(header):
+    if not set(names) <= set(header) or len(set(header)) < len(header):
         refuse(PROVIDER, exchange, body)
     table = _derivatives(split(lines[1:], header), exchange, day) if names is _DERIVATIVES \
         else _cash(split(lines[1:], header), exchange)
@@ -124,54 +123,19 @@ def _cash(table: pl.DataFrame, exchange: str) -> pl.DataFrame:
 
 
 def _derivatives(table: pl.DataFrame, exchange: str, day: date) -> pl.DataFrame:
-    typed = common(table, exchange, _PLACEHOLDER).with_columns(
-        pl.col("Expiry").str.to_date("%d-%b-%Y", strict=False).alias("expiry"),
-        pl.col("Instrument").replace_strict(KIND, default=None).alias("kind"),
-        pl.col("Instrument").str.ends_with("IDX").alias("is_index"),
-    )
+    """
+    NFO's names are ``NAME DDMONYY F|C strike|P strike``, NAME is the Symbol column; BFO's ``NAME YY MON|MDD [strike] CE|PE|FUT``.
+
+    BFO's Symbol column is a BSE code. Names may end in digits (SENSEX50), so the strike column says where the strike
+    starts and the stamp has a fixed width.
+    """
+    typed = typed_derivatives(table, exchange, _PLACEHOLDER)
     option = pl.col("kind") == "option"
-    typed = typed.with_columns(
-        pl.when(option).then(paise("StrikePrice")).alias("strike_paise"),
-        pl.when(option).then("OptionType").alias("right"),
-    )
-    typed = typed.with_columns(strike_text().alias("_strike"))
-    typed = _named_underlying(typed, exchange)
-    right = ((option & pl.col("right").is_in(("CE", "PE"))) | (~option & (pl.col("OptionType") == "XX")))
-    exact = (pl.col("StrikePrice").cast(pl.Float64, strict=False) * 100 - pl.col("strike_paise")).abs() < 1e-4
-    return with_symbol(mark(
-        typed,
-        ("finding:unknown_instrument", pl.col("kind").is_null()),
-        ("exchange_test", pl.col("Symbol").str.contains("NSETEST|BSETEST")),
-        ("finding:bad_expiry", pl.col("expiry").is_null()),
-        ("finding:bad_right", ~right),
-        ("finding:bad_strike", option & ~((pl.col("strike_paise") > 0) & exact)),
-        ("finding:symbol_disagrees", pl.col("underlying").is_null()),
-        ("finding:bad_tick", pl.col("tick_paise") <= 0),
-        ("expired", pl.col("expiry") < day - KEEP_EXPIRED),
-    ))
-
-
-def _named_underlying(table: pl.DataFrame, exchange: str) -> pl.DataFrame:
-    """
-    Cut the trading symbol from the right; what is left is the underlying, and null where the columns disagree.
-
-    NFO: ``NAME DDMONYY F|C strike|P strike``, NAME is the Symbol column. BFO: ``NAME YY MON|MDD [strike] CE|PE|FUT``,
-    and the Symbol column is a BSE code. Names may end in digits (SENSEX50), so the strike column says where the
-    strike starts and the stamp has a fixed width. The stamp is not compared with the expiry, which holidays move.
-    """
-    name, option = pl.col("TradingSymbol"), pl.col("kind") == "option"
     if exchange == "BFO":
         tail = pl.when(option).then(pl.col("_strike") + pl.col("OptionType")).otherwise(pl.lit("FUT"))
-        pattern, width = _BFO_STAMP, 5
+        based = with_base(typed, tail, _BFO_STAMP, 5)
+        named = based.with_columns(pl.col("_base").alias("underlying"))
     else:
-        tail = pl.when(option).then(pl.col("right").str.slice(0, 1) + pl.col("_strike")).otherwise(pl.lit("F"))
-        pattern, width = _NFO_STAMP, 7
-    stamped = table.with_columns(tail.alias("_tail")).with_columns(
-        pl.when(name.str.ends_with(pl.col("_tail")))
-        .then(name.str.slice(0, name.str.len_chars() - pl.col("_tail").str.len_chars())).alias("_stamped")
-    )
-    base = pl.col("_stamped").str.slice(0, pl.col("_stamped").str.len_chars() - width)
-    agrees = pl.col("_stamped").str.contains(pattern)
-    if exchange != "BFO":
-        agrees &= base == pl.col("Symbol")
-    return stamped.with_columns(pl.when(agrees).then(base).alias("underlying")).drop("_tail", "_stamped")
+        based = with_base(typed, GRAMMAR_TAIL, GRAMMAR_STAMP, 7)
+        named = based.with_columns(pl.when(pl.col("_base") == pl.col("Symbol")).then("_base").alias("underlying"))
+    return judged_derivatives(named, day, ("XX",))
