@@ -137,7 +137,8 @@ class Lake:
             allowance, used = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
             limited = self.settings.sync.limits != "off"
             found.append(AccountStatus(
-                name, account.provider, account.generation, provider.signed_in, provider.signed_in_until,
+                name, account.provider, account.generation if account.provider == "shoonya" else "",
+                provider.signed_in, provider.signed_in_until,
                 allowance if limited else 0, used if limited else 0,
             ))
         return tuple(found)

@@ -49,6 +49,12 @@ def test_shoonya_is_made_of_settings_and_secrets() -> None:
     assert made.dialect.windows == ((20, 1.0), (200, 60.0))
 
 
+def test_firstock_is_made_of_settings_and_secrets() -> None:
+    made = factory("firstock")(setup(uid="FN0001", rest="http://127.0.0.1:1/V1", generation="oauth", imei="", socket=""))
+    assert made.name == "firstock"
+    assert (made.dialect.windows, made.dialect.max_days) == (((3, 1.0),), 1)
+
+
 def test_secrets_do_not_show() -> None:
     assert "s3cret" not in repr(setup())
 

@@ -24,6 +24,7 @@ from fnolake.config.settings import (
     AccountSettings,
     CalendarSettings,
     ExchangeSettings,
+    FirstockSettings,
     HttpSettings,
     Settings,
     ShoonyaSettings,
@@ -37,8 +38,8 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
-    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("exchange",): ExchangeSettings,
-    ("sync",): SyncSettings, ("calendar",): CalendarSettings, ("http",): HttpSettings,
+    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings,
+    ("provider", "firstock"): FirstockSettings, ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("calendar",): CalendarSettings, ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99),
@@ -127,6 +128,8 @@ def _emulated(base: str) -> dict[Key, object]:
     broker = {"rest_oauth": "/NorenWClientAPI", "rest_legacy": "/NorenWClientTP", "masters": "", "authorize": "/OAuthlogin/authorize/oauth"}
     return {
         **{("provider", "shoonya", name): base + path for name, path in broker.items()},
+        ("provider", "firstock", "rest"): f"{base}/V1",
+        ("provider", "firstock", "socket"): f"ws{base.removeprefix('http')}/V2/ws",
         **{("exchange", name): base for name in ("nse_archives", "bse", "nse")},
     }
 
@@ -191,7 +194,8 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
     names = dict.fromkeys(key[1] for key in values if key[0] == "account")
     return Settings(
         lake=lake, accounts=MappingProxyType({name: AccountSettings(**table("account", name)) for name in names}),
-        shoonya=ShoonyaSettings(**table("provider", "shoonya")), exchange=ExchangeSettings(**table("exchange")),
+        shoonya=ShoonyaSettings(**table("provider", "shoonya")), firstock=FirstockSettings(**table("provider", "firstock")),
+        exchange=ExchangeSettings(**table("exchange")),
         sync=SyncSettings(**table("sync")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 FILE_NAME: Final = "lake.toml"
-PROVIDERS: Final = ("shoonya",)
+PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 
@@ -25,7 +25,8 @@ class AccountSettings:
     One login at one provider, table ``[account.NAME]``. Secrets are references (``fnolake.secret``), never values.
 
     ``reserve`` is the share of the budget that is left to your other programs, 0 to 1; None is half while the market
-    is open and none after. Which fields are needed depends on the generation; sign-in says what is missing.
+    is open and none after. Which fields are needed depends on the provider and, at Shoonya, the generation; sign-in says
+    what is missing.
     """
 
     provider: str = "shoonya"
@@ -37,6 +38,7 @@ class AccountSettings:
     totp: SecretReference = ""
     vendor_code: str = ""
     api_secret: SecretReference = ""
+    api_key: SecretReference = ""
     imei: str = ""
     reserve: float | None = None
 
@@ -54,6 +56,14 @@ class ShoonyaSettings:
     masters: str = ""
     authorize: str = ""
     redirect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstockSettings:
+    """Table ``[provider.firstock]``: addresses without a slash at the end; empty = the provider's own."""
+
+    rest: str = ""
+    socket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ class Settings:
     lake: Path
     accounts: Mapping[str, AccountSettings] = field(default_factory=lambda: MappingProxyType({}))
     shoonya: ShoonyaSettings = field(default_factory=ShoonyaSettings)
+    firstock: FirstockSettings = field(default_factory=FirstockSettings)
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)

@@ -64,7 +64,18 @@ def _shoonya(setup: Setup) -> Provider:
     return ShoonyaClient(setup.http, urls, setup.account, Credentials(**signs), setup.state, setup.clock)
 
 
-_OURS: Mapping[str, Factory] = {"shoonya": _shoonya}
+def _firstock(setup: Setup) -> Provider:
+    from fnolake.provider.firstock.client import FirstockClient
+    from fnolake.provider.firstock.signin import Credentials, FirstockUrls
+
+    given = {name: value for name, value in setup.settings.items() if value}
+    urls = FirstockUrls(**{name: given[name] for name in ("rest", "socket") if name in given})
+    known = {one.name for one in dataclasses.fields(Credentials)}
+    signs = {name: value for name, value in {"uid": "", **given, **setup.secrets}.items() if name in known}
+    return FirstockClient(setup.http, urls, setup.account, Credentials(**signs), setup.state, setup.clock)
+
+
+_OURS: Mapping[str, Factory] = {"firstock": _firstock, "shoonya": _shoonya}
 
 
 def names(installed: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from fnolake.provider.http import Http, Timeouts
 from fnolake.provider.registry import Setup, factory
 from fnolake.secret import resolve
 
-SECRETS = {"secret_code": "secret_code", "password": "password", "totp": "totp_secret", "api_secret": "api_secret"}
+SECRETS = {"secret_code": "secret_code", "password": "password", "totp": "totp_secret", "api_secret": "api_secret", "api_key": "api_key"}
 """Setting → name of the secret at the provider."""
 NO_LIMITS = ((1_000_000, 1.0),)
 OPEN_RESERVE = 0.5
@@ -70,14 +70,23 @@ def make_provider(
         ConfigError: An unknown provider, or (strict) a secret that cannot be read.
     """
     account = settings.accounts[name]
-    legacy = account.generation == "legacy"
-    urls = settings.shoonya
     plain = {
         "generation": account.generation, "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
-        "imei": account.imei, "rest": urls.rest_legacy if legacy else urls.rest_oauth, "authorize": urls.authorize, "masters": urls.masters,
+        "imei": account.imei, **_addresses(settings, account),
     }
     secrets = _secrets(account, environ, strict=strict)
     return factory(account.provider)(Setup(name, http, state, clock, plain, secrets))
+
+
+def _addresses(settings: Settings, account: AccountSettings) -> dict[str, str]:
+    """The addresses that are set for an account's provider; empty = its own."""
+    if account.provider == "firstock":
+        return asdict(settings.firstock)
+    if account.provider != "shoonya":
+        return {}
+    urls = settings.shoonya
+    rest = urls.rest_legacy if account.generation == "legacy" else urls.rest_oauth
+    return {"rest": rest, "authorize": urls.authorize, "masters": urls.masters}
 
 
 def _secrets(account: AccountSettings, environ: Mapping[str, str], *, strict: bool) -> dict[str, str]:

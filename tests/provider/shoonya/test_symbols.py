@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fnolake.errors import FnolakeError, PayloadError, ProviderFault
 from fnolake.model import Master, contract_symbol, listing_schema
-from fnolake.provider.shoonya.symbols import in_scope, parse_master
+from fnolake.provider.scope import in_scope
+from fnolake.provider.shoonya.symbols import parse_master
 
 MASTERS = Path(__file__).resolve().parents[3].parent / "shared" / "real" / "masters"
 DAY = date(2026, 11, 20)

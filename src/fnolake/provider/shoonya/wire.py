@@ -19,15 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnolake.model import RawBars
-from fnolake.provider.shoonya import columns
+from fnolake.provider import columns
+from fnolake.provider.columns import EPOCHS, IST_OFFSET_S, count, price
 from fnolake.provider.shoonya.refusal import from_object, is_no_data, not_json, wrong_form
 
-IST_OFFSET_S = 19_800
 _PRICES = ("into", "inth", "intl", "intc", "intvwap")
 _COUNTS = ("intv", "oi", "v")
-_MAX = 2**53
 _DAY_FORMS = ("%d-%m-%Y", "%Y-%m-%d", "%d/%m/%Y", "%d-%b-%Y")
-_EPOCHS = (946_684_800, 4_102_444_800)  # 2000 to 2100: an epoch outside is no stamp of a bar
 
 
 def encode_request(fields: Mapping[str, str | int | float], *, session_key: str = "") -> bytes:
@@ -94,7 +92,7 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
             empty), PayloadError (does not decode).
     """
     rows = columns.split_rows(body)
-    if rows is not None:
+    if rows is not None and not rows.bare:
         bars = _regular(rows)
         if bars is not None:
             return bars
@@ -113,7 +111,7 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
 def _regular(rows: columns.Rows) -> RawBars | None:
     """The fast way; None where a stamp is odd, so that the row-by-row way counts what cannot be read."""
     epochs = columns.integers(rows, ["ssboe"]) if {"ssboe", "time"} <= rows.keys.keys() else None
-    if epochs is None or not _in_range(epochs) or not _all_ok(rows):
+    if epochs is None or not columns.are_stamps(epochs) or not _all_ok(rows):
         return None
     mismatch = columns.differs_from_wall(rows, "time", epochs[0] + IST_OFFSET_S)
     if mismatch is None or bool(mismatch.any()):
@@ -123,15 +121,11 @@ def _regular(rows: columns.Rows) -> RawBars | None:
     return RawBars(epochs[0], into, inth, intl, intc, volume, oi, intvwap, cumulative, mismatch)
 
 
-def _in_range(epochs: NDArray[np.int64]) -> bool:
-    return bool(((epochs >= _EPOCHS[0]) & (epochs <= _EPOCHS[1])).all())
-
-
 def _all_ok(rows: columns.Rows) -> bool:
     if "stat" not in rows.keys:
         return True
-    said = rows.words[rows.opens[rows.keys["stat"]]] & np.uint64(0xFFFF_FFFF)
-    return bool((said == np.uint64(int.from_bytes(b'"Ok"', "little"))).all())
+    said = rows.words[rows.starts[rows.keys["stat"]]] & np.uint64(0xFF_FFFF)
+    return bool((said == np.uint64(int.from_bytes(b'Ok"', "little"))).all())
 
 
 def _prices(rows: columns.Rows) -> list[NDArray[np.float64]]:
@@ -140,7 +134,7 @@ def _prices(rows: columns.Rows) -> list[NDArray[np.float64]]:
         if table is not None:
             return list(table)
     found = {key: rows.text(key) if key in rows.keys else [""] * len(rows) for key in _PRICES}
-    return [np.array([_price(text) for text in texts], np.float64) for texts in found.values()]
+    return [np.array([price(text) for text in texts], np.float64) for texts in found.values()]
 
 
 def _counts(rows: columns.Rows) -> list[NDArray[np.int64]]:
@@ -149,15 +143,15 @@ def _counts(rows: columns.Rows) -> list[NDArray[np.int64]]:
         if table is not None:
             return list(table)
     found = {key: rows.text(key) if key in rows.keys else [""] * len(rows) for key in _COUNTS}
-    return [np.array([_count(text) for text in texts], np.int64) for texts in found.values()]
+    return [np.array([count(text) for text in texts], np.int64) for texts in found.values()]
 
 
 def _odd(answer: list[Any]) -> RawBars:
     """Row by row: numbers or strings, missing or null fields, rows that are no rows."""
     stamped = [(row, *stamp) for row in answer if (stamp := _stamp(row)) is not None]
     epoch = np.array([epoch for _, epoch, _ in stamped], np.int64)
-    prices = {k: np.array([_price(row.get(k)) for row, _, _ in stamped], np.float64) for k in _PRICES}
-    counts = {k: np.array([_count(row.get(k)) for row, _, _ in stamped], np.int64) for k in _COUNTS}
+    prices = {k: np.array([price(row.get(k)) for row, _, _ in stamped], np.float64) for k in _PRICES}
+    counts = {k: np.array([count(row.get(k)) for row, _, _ in stamped], np.int64) for k in _COUNTS}
     mismatch = np.array([differs for _, _, differs in stamped], np.bool_)
     return RawBars(epoch, prices["into"], prices["inth"], prices["intl"], prices["intc"], counts["intv"],
                    counts["oi"], prices["intvwap"], counts["v"], mismatch, len(answer) - len(stamped))
@@ -169,9 +163,9 @@ def _stamp(row: object) -> tuple[int, bool] | None:
         return None
     text = row.get("time")
     wall = _wall(text) if isinstance(text, str) else None
-    stated = _count(row.get("ssboe"))
+    stated = count(row.get("ssboe"))
     epoch = stated if stated >= 0 else wall
-    if epoch is None or not _EPOCHS[0] <= epoch <= _EPOCHS[1]:
+    if epoch is None or not EPOCHS[0] <= epoch <= EPOCHS[1]:
         return None
     return epoch, isinstance(text, str) and wall != epoch
 
@@ -193,27 +187,3 @@ def _midnight(day: str) -> int | None:
         with contextlib.suppress(ValueError):
             return int(datetime.strptime(day, form).replace(tzinfo=UTC).timestamp()) - IST_OFFSET_S
     return None
-
-
-def is_plain(value: str | float) -> bool:
-    """Whether a text holds only what a broker writes numbers with: ``float`` also reads ``1_000`` and other digits."""
-    return not isinstance(value, str) or (value.isascii() and "_" not in value)
-
-
-def _price(value: object) -> float:
-    number = _float(value)
-    return number if abs(number) < _MAX else float("nan")
-
-
-def _count(value: object) -> int:
-    number = _float(value)
-    return int(number) if 0 <= number < _MAX and number == int(number) else -1
-
-
-def _float(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not is_plain(value):
-        return float("nan")
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return float("nan")
