@@ -1,5 +1,5 @@
 """
-Shoonya's decoders under 129,000 malformed bodies: every one ends in a value or an error of the tree, and no bar is invented.
+Both providers' decoders under 129,000 malformed bodies each: every one ends in a value or an error of the tree, no bar is invented.
 
 The bodies come from ``fnolake.testing.damage`` with a fixed seed; the judge (``readers``) shares no code with the decoders.
 """
@@ -14,7 +14,10 @@ from datetime import date
 import pytest
 
 from fnolake.errors import ProviderError
-from fnolake.model import RawBars
+from fnolake.model import Master, RawBars
+from fnolake.provider.firstock import answers as firstock_answers
+from fnolake.provider.firstock import symbols as firstock_symbols
+from fnolake.provider.firstock import wire as firstock_wire
 from fnolake.provider.shoonya import answers, symbols, wire
 from fnolake.testing import damaged
 from tests.fuzz.readers import Form, judge
@@ -73,28 +76,36 @@ def test_no_series_crashes_or_invents_a_bar(seed) -> None:
     assert ends["nothing"] < 100
 
 
-@pytest.mark.parametrize("seed", range(len(SMALL)))
-def test_no_small_answer_crashes(seed) -> None:
-    decode, sound = SMALL[seed]
-    decode(sound, 200)
+def no_crash(decode: Callable[..., object], sound: bytes, seed: int) -> None:
+    """Every damaged body ends in a value or an error of the tree."""
     for at, body in enumerate(itertools.islice(damaged(sound, seed), 4_000)):
         try:
-            decode(body, (200, 200, 401, 502)[at % 4])
+            decode(body, (200, 200, 401, 502, 404)[at % 5])
         except ProviderError:
             continue
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {error} on {body!r}") from error
 
 
-def test_no_master_crashes_or_loses_a_row() -> None:
-    for body in itertools.islice(damaged(MASTER, 7), 1_000):
+@pytest.mark.parametrize("seed", range(len(SMALL)))
+def test_no_small_answer_crashes(seed) -> None:
+    no_crash(*SMALL[seed], seed)
+
+
+def masters_add_up(parse: Callable[[bytes], Master], sound: bytes) -> None:
+    """Every damaged master is refused, or each of its rows is accounted for."""
+    for body in itertools.islice(damaged(sound, 7), 1_000):
         try:
-            master = symbols.parse_master("NFO", body, date(2026, 11, 20))
+            master = parse(body)
         except ProviderError:
             continue
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {error} on {body!r}") from error
         assert master.rows == master.listings.height + sum(master.out_of_scope.values()) + sum(f.count for f in master.findings), body
+
+
+def test_no_master_crashes_or_loses_a_row() -> None:
+    masters_add_up(lambda body: symbols.parse_master("NFO", body, date(2026, 11, 20)), MASTER)
 
 
 def test_the_judge_sees_what_was_invented() -> None:
@@ -117,3 +128,65 @@ def test_the_judge_sees_what_was_invented() -> None:
     for liar in (doubles, drops, hushes, crashes):
         with pytest.raises(AssertionError):
             judge(liar, FORM, itertools.islice(damaged(SERIES[0], 0), 500))
+
+
+def firstock_row(minute: int) -> dict[str, object]:
+    return {
+        "time": f"2026-11-20T09:{15 + minute}:00", "epochTime": EPOCH + 60 * minute, "open": 100.05 + minute, "high": 101, "low": 99.5, "close": 100.25,
+        "volume": 50 + minute, "oi": 29730,
+    }
+
+
+def envelope(*rows: object) -> bytes:
+    return json.dumps({"status": "success", "message": "Successfully fetched charts data", "data": rows}, separators=(",", ":")).encode()
+
+
+FIRSTOCK_SERIES = (
+    envelope(firstock_row(0), firstock_row(1)), envelope({**firstock_row(0), "open": "100.05", "volume": "7", "oi": None}, firstock_row(1), "row"),
+    envelope({k: v for k, v in firstock_row(0).items() if k != "epochTime"}), json.dumps(json.loads(envelope(firstock_row(0)))).encode(),
+)
+NOTHING_SAID = ("no data", "not found", "no record", "no candle", "not available")
+
+
+def firstock_says_nothing(said: object) -> bool:
+    """A success without rows; or a failure with the provider's name on it that says so."""
+    if not isinstance(said, dict):
+        return False
+    if str(said.get("status")).lower() == "success":
+        return said.get("data") in (None, [])
+    return "name" in said and any(text in json.dumps(said).lower() for text in (*NOTHING_SAID, "404"))
+
+
+FIRSTOCK_FORM = Form({"open": "open", "high": "high", "low": "low", "close": "close"}, {"volume": "volume", "oi": "oi"}, "epochTime", "time",
+                     lambda said: said.get("data") if isinstance(said, dict) else None, firstock_says_nothing)
+FIRSTOCK_SMALL: tuple[tuple[Callable[..., object], bytes], ...] = (
+    (lambda body, status: firstock_answers.sign_in(body, status=status), b'{"status":"success","message":"Login successful","data":{"actid":"FN0001","userName":"DEMO","susertoken":"abcdef"}}'),
+    (lambda body, status: firstock_answers.quote(body, status=status), b'{"status":"success","data":{"exchange":"NSE","token":"26000","tradingSymbol":"NIFTY","lastTradedPrice":"26000.05","volume":7}}'),
+    (lambda body, status: firstock_answers.search(body, status=status), b'{"status":"success","data":[{"exchange":"NSE","token":"2885","tradingSymbol":"RELIANCE-EQ"}]}'),
+    (lambda body, status: firstock_answers.user_details(body, status=status), b'{"status":"success","data":{"actid":"FN0001","userName":"DEMO","exchange":["NSE"]}}'),
+    (lambda body, status: firstock_wire.decode_series(body, status=status), b'{"status":"failed","code":"401","name":"INVALID_JKEY","error":{"field":"jKey","message":"jKey parameter is invalid"}}'),
+    (lambda body, status: firstock_wire.decode_series(body, status=status), b'{"status":"failed","code":"404","name":"RESOURCE_NOT_FOUND","error":{"field":"","message":"no data found"}}'),
+)
+FIRSTOCK_MASTER = (
+    b"Exchange,Token,LotSize,Symbol,TradingSymbol,CompanyName,Expiry,Instrument,OptionType,StrikePrice,TickSize,FreezeQty\n"
+    b'NFO,52509,500,RELIANCE,RELIANCE23NOV26F,"RELIANCE, LTD",23-NOV-2026,FUTSTK,FUT,-0.01,0.1,40000\n'
+    b"NFO,150430,3000,WIPRO,WIPRO23NOV26C312.5,WIPRO,23-NOV-2026,OPTSTK,CE,312.5,0.05,1\n"
+    b"NFO,44,65,NIFTY,NIFTY24NOV26P26000,,24-NOV-2026,OPTIDX,PE,26000,0.05,1800\n")
+
+
+@pytest.mark.parametrize("seed", range(len(FIRSTOCK_SERIES)))
+def test_no_firstock_series_crashes_or_invents_a_bar(seed) -> None:
+    bodies = itertools.islice(damaged(FIRSTOCK_SERIES[seed], seed), 26_000)
+    ends = judge(lambda body, status: firstock_wire.decode_series(body, status=status), FIRSTOCK_FORM, bodies)
+    assert ends["bars"] > 1000
+    assert ends["PayloadError"] > 1000
+    assert ends["nothing"] < 600
+
+
+@pytest.mark.parametrize("seed", range(len(FIRSTOCK_SMALL)))
+def test_no_small_firstock_answer_crashes(seed) -> None:
+    no_crash(*FIRSTOCK_SMALL[seed], seed)
+
+
+def test_no_firstock_master_crashes_or_loses_a_row() -> None:
+    masters_add_up(lambda body: firstock_symbols.parse_master("NFO", body, date(2026, 11, 20)), FIRSTOCK_MASTER)

@@ -275,3 +275,12 @@ def test_a_wall_clock_of_another_form_is_no_stamp(time):
 def test_nothing_is_a_text_not_something_that_holds_one(said):
     with pytest.raises(errors.ProviderError):
         wire.decode_tpseries(json.dumps({"stat": "Not_Ok", "emsg": said}).encode())
+
+
+@pytest.mark.parametrize("digits", [13, 14, 15, 16, 17, 25])
+def test_long_numbers_are_read_as_float_reads_them_or_not_at_all(digits):
+    text = "9" * (digits - 1) + "3"
+    fast, slow = (decoded(body(row(0, into=f"{text}.07", oi=text), *more)) for more in ((), (row(1), {**row(2), "x": 1})))
+    assert fast.oi[0] == slow.oi[0]
+    assert fast.open[0] == slow.open[0] or np.isnan([fast.open[0], slow.open[0]]).all()
+    assert fast.open[0] == float(f"{text}.07") or digits > 15
