@@ -350,7 +350,7 @@ class Backfill:
         self.tally.failed_requests += decided.record.outcome == "failed"
         self.tally.add(decided.attempts)
         rows = sum(a.verdict.bars for a in decided.attempts)
-        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, len(decided.attempts), rows, 0))
+        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, len(decided.attempts), rows))
 
     async def _close(self, batch: _Open) -> None:
         if not batch.requests:
