@@ -94,6 +94,23 @@ def test_an_emulator_stands_for_every_address_unless_one_is_given(tmp_path: Path
     assert settings.shoonya.rest_oauth == "http://127.0.0.1:9/NorenWClientAPI"
     assert settings.shoonya.masters == "http://127.0.0.1:9"
     assert (settings.exchange.nse, settings.exchange.bse) == ("http://127.0.0.1:8", "http://127.0.0.1:9")
+    assert (settings.firstock.rest, settings.firstock.socket) == ("http://127.0.0.1:9/V1", "ws://127.0.0.1:9/V2/ws")
+
+
+def test_firstock_has_an_account_of_its_own_kind_and_its_addresses(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, """
+        [provider.firstock]
+        rest = "https://example.org/V1/"
+        [account.second]
+        provider = "firstock"
+        uid = "AB1234"
+        api_key = "env:KEY"
+    """)
+    settings = load(lake, {}, {})
+    assert settings.firstock.rest == "https://example.org/V1"
+    assert (settings.accounts["second"].provider, settings.accounts["second"].api_key) == ("firstock", "env:KEY")
+    with pytest.raises(ConfigError, match="secret may not stand here"):
+        load(lake, {"FNOLAKE_ACCOUNT__SECOND__API_KEY": "0123456789abcdef0123456789abcdef"}, {})
 
 
 def test_relative_paths_are_meant_from_the_lake(tmp_path: Path) -> None:
