@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fnolake.cli.app import build_app
+from fnolake.config import load
 from fnolake.provider.http import Http
 from fnolake.provider.registry import Setup, factory, names
+from fnolake.sync.connect import make_provider
 from fnolake.testing import Drawer, StillClock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,21 +56,32 @@ def test_the_pages_code_is_the_examples_code() -> None:
         assert f"\n{block['text']}" in f"\n{source}", f"not in {block['file']}:\n{block['text']}"
 
 
-def test_the_pages_commands_exist() -> None:
-    for block in (block for block in blocks() if block["kind"] == "console"):
-        for line in re.findall(r"^\$ fnolake (.*)$", block["text"], re.MULTILINE):
-            verbs = [word for word in re.split(r"\s+--", line)[0].split() if word != "mine"]
-            asked = subprocess.run([sys.executable, "-m", "fnolake", *verbs, "--help"], capture_output=True, text=True, check=False,
-                                   env={**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
-            assert asked.returncode == 0, line
-            for option in re.findall(r"--[a-z-]+", line):
-                assert option in asked.stdout, f"{option} of: fnolake {line}"
-
-
 def test_the_example_is_found_and_loaded_without_a_network(installed) -> None:
     assert "acme" in names()
     made = factory("acme")(Setup("mine", Http(), Drawer(), StillClock(), {"uid": "AC0001"}, {"password": "correct-horse"}))
     assert (made.name, made.dialect.windows, made.signed_in) == ("acme", ((5, 1.0), (120, 60.0)), False)
+
+
+def test_an_account_of_the_example_is_made_of_the_lakes_settings(installed, tmp_path) -> None:
+    lake = tmp_path / "lake"
+    assert CliRunner().invoke(build_app(), ["--lake", str(lake), "init", "--no"]).exit_code == 0
+    ran = CliRunner().invoke(build_app(), [
+        "--lake", str(lake), "account", "add", "mine", "--provider", "acme", "--uid", "AC0001", "--password", "env:ACME_PASSWORD"])
+    assert ran.exit_code == 0, ran.output
+    with (lake / "lake.toml").open("a") as file:
+        file.write("\n[provider.acme]\nrest = 'http://127.0.0.1:9/v1'\n")
+    settings = load(lake, {})
+    made = make_provider(settings, "mine", Http(), Drawer(), StillClock(), {"ACME_PASSWORD": "correct-horse"}, strict=True)
+    assert made.name == "acme"
+    assert made._rest == "http://127.0.0.1:9/v1"
+    assert dict(made._setup.settings) == {"rest": "http://127.0.0.1:9/v1", "uid": "AC0001", "client_id": "", "vendor_code": "", "imei": ""}
+    assert dict(made._setup.secrets) == {"password": "correct-horse"}
+
+
+def test_an_account_of_a_provider_that_is_not_installed_is_refused(tmp_path) -> None:
+    ran = CliRunner().invoke(build_app(), ["--lake", str(tmp_path), "account", "add", "mine", "--provider", "zerodha", "--uid", "X"])
+    assert ran.exit_code == 2
+    assert "no provider 'zerodha' is installed; there are firstock, shoonya" in ran.output
 
 
 def test_the_example_passes_the_contract_with_pytest_alone(installed, tmp_path) -> None:

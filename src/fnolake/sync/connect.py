@@ -71,22 +71,22 @@ def make_provider(
     """
     account = settings.accounts[name]
     plain = {
-        "generation": account.generation, "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
-        "imei": account.imei, **_addresses(settings, account),
+        **_addresses(settings, account), "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
+        "imei": account.imei,
     }
     secrets = _secrets(account, environ, strict=strict)
     return factory(account.provider)(Setup(name, http, state, clock, plain, secrets))
 
 
 def _addresses(settings: Settings, account: AccountSettings) -> dict[str, str]:
-    """The addresses that are set for an account's provider; empty = its own."""
+    """What is set for an account's provider: addresses (empty = its own), a generation, a third party's own texts."""
     if account.provider == "firstock":
         return asdict(settings.firstock)
     if account.provider != "shoonya":
-        return {}
+        return dict(settings.others.get(account.provider, {}))
     urls = settings.shoonya
     rest = urls.rest_legacy if account.generation == "legacy" else urls.rest_oauth
-    return {"rest": rest, "authorize": urls.authorize, "masters": urls.masters}
+    return {"generation": account.generation, "rest": rest, "authorize": urls.authorize, "masters": urls.masters}
 
 
 def _secrets(account: AccountSettings, environ: Mapping[str, str], *, strict: bool) -> dict[str, str]:
