@@ -90,6 +90,11 @@ _EVERYWHERE: dict[str, Callable[[], Answer]] = {
 }
 
 
+async def reset(request: web.BaseRequest) -> web.StreamResponse:
+    """Drop the connection without an answer."""
+    return await _cut(request, b"")
+
+
 async def _hang(state: State, seconds: float | None) -> None:
     """Say nothing until the given real seconds have passed, or the emulator ends."""
     try:

@@ -51,13 +51,18 @@ class Demo:
             return self.client_id
         return f"{uid}_U" if uid in self.also else ""
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Everybody who can sign in."""
+        return (self.uid, *self.also)
+
     def firstock_vendor_of(self, uid: str) -> str:
         """The vendor code of a user at Firstock; empty if there is no such user."""
         return f"{uid}_API" if self.client_of(uid) else ""
 
     def user_of(self, client_id: str) -> str:
         """Whose client id it is; empty if nobody's."""
-        return next((uid for uid in (self.uid, *self.also) if self.client_of(uid) == client_id), "")
+        return next((uid for uid in self.users if self.client_of(uid) == client_id), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ class FirstockSettings:
         return values | {"ends_at": self.ends_at.isoformat("minutes"), "addresses": list(self.addresses)}
 
 
+NAMES = tuple(one.name for one in fields(FirstockSettings))
+
+
 def settings_of(words: list[str], base: FirstockSettings) -> FirstockSettings:
     """
     Settings from command-line words such as ``empty=null``.
@@ -112,8 +115,7 @@ def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - a setting of any type
     if name in LIMITED:
         return _limits(value)
     if name not in _READERS:
-        known = ", ".join(one.name for one in fields(FirstockSettings))
-        raise ValueError(f"firstock has no setting {name!r}; known: {known}")
+        raise ValueError(f"firstock has no setting {name!r}; known: {', '.join(NAMES)}")
     return _READERS[name](value)
 
 
