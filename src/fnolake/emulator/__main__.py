@@ -102,7 +102,7 @@ async def _serve(config: EmulatorConfig) -> None:
     async with start(config) as emulator:
         ready = {
             "url": emulator.url, "pid": os.getpid(), "contracts": emulator.contracts, **emulator.addresses,
-            "now": emulator.state.clock.now().isoformat("seconds"), "users": list(config.demo.users),
+            "now": emulator.state.clock.now().isoformat(timespec="seconds"), "users": list(config.demo.users),
         }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()

@@ -40,16 +40,20 @@ async def handle(state: State, request: web.BaseRequest) -> web.StreamResponse:
     refusal = _refusal(state, signed)
     state.asked.note(ROUTE, provider="firstock", user=request.query.get("userId", ""), outcome=refusal or "ok")
     if signed is None or refusal:
-        await socket.send_str(json.dumps({"status": "failed", "message": refusal}))
+        await socket.send_str(_status("failed", refusal))
         await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         return socket
-    await socket.send_str(json.dumps({"status": "success", "message": "Authentication successful"}))
+    await socket.send_str(_status("success", "Authentication successful"))
     state.firstock_sockets[signed.uid] += 1
     try:
         await _Connection(state, signed, socket, request.transport).serve()
     finally:
         state.firstock_sockets[signed.uid] -= 1
     return socket
+
+
+def _status(status: str, message: str) -> str:
+    return json.dumps({"status": status, "message": message}, separators=(",", ":"))
 
 
 def _signed(state: State, query: Any) -> SignIn | None:  # noqa: ANN401 - a multidict of texts
