@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from fnolake.emulator import firstock_masters, firstock_routes, firstock_signin
-from fnolake.emulator.answers import CUT, Answer, struck_answer
+from fnolake.emulator.answers import CUT, Answer, reset, struck_answer
 from fnolake.emulator.faults import ANSWER_FAULTS, FILE_FAULTS, Ask
 from fnolake.emulator.firstock_answers import failed, no_bars
 from fnolake.emulator.firstock_history import HISTORY
@@ -35,7 +35,7 @@ async def handle(state: State, request: web.BaseRequest, route: str) -> web.Stre
         answer = Answer(b"405 method not allowed\n", status=405, content_type="text/plain")
     else:
         answer = await _answer(state, request, route, parse_body(await request.read()))
-    return await answer.send(request, state)
+    return await reset(request) if state.down["firstock"].is_set() else await answer.send(request, state)
 
 
 def parse_body(raw: bytes) -> Body | None:

@@ -60,11 +60,11 @@ def _minutes(minutes: Minutes, width: int, first_s: float, last_s: float, now_s:
     newest = series.window(minutes, width, first_s, last_s, now_s)
     if newest is None:
         return []
-    start, *prices = (column.tolist() for column in newest[:5])
-    volume, oi = newest[6].tolist(), newest[9].tolist()
-    texts = [[number(paise) for paise in column] for column in prices]
-    labels = [label(epoch) for epoch in start]
-    return [_ROW % row for row in zip(labels, start, *texts, volume, oi, strict=True)]
+    day = series.ist_date_of(float(newest[0][0])).isoformat()
+    labels = [f"{day}T{clock}" for clock in series.clock_of(newest[0])]
+    prices = [[repr(rupees).removesuffix(".0") for rupees in (column / 100).tolist()] for column in newest[1:5]]
+    counts = newest[6].tolist(), newest[9].tolist()
+    return [_ROW % row for row in zip(labels, newest[0].tolist(), *prices, *counts, strict=True)]
 
 
 def _daily(m: Minutes, first_s: float, last_s: float, now_s: float) -> list[str]:

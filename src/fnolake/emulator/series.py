@@ -42,11 +42,16 @@ def rows_text(minutes: Minutes, interval: str, first_s: float, last_s: float, no
     if newest is None:
         return []
     day = ist_date_of(float(newest[0][0])).strftime("%d-%m-%Y ")
-    clock = [_CLOCK[m] for m in ((newest[0] + _IST_S) % _DAY_S // 60).tolist()]
+    clock = clock_of(newest[0])
     prices = [(column / 100).tolist() for column in newest[1:6]]
     counts = [column.tolist() for column in newest[6:]]
     days = [day] * len(clock)
     return [_ROW % row for row in zip(days, clock, newest[0].tolist(), *prices, *counts, strict=True)]
+
+
+def clock_of(start: Integers) -> list[str]:
+    """The IST wall times of whole minutes, such as ``09:15:00``."""
+    return [_CLOCK[m] for m in ((start + _IST_S) % _DAY_S // 60).tolist()]
 
 
 def window(minutes: Minutes, width: int, first_s: float, last_s: float, now_s: float) -> list[Integers] | None:
