@@ -34,6 +34,11 @@ async def test_it_says_it_is_ready_in_one_line_and_ends_cleanly(number):
     assert ready["url"].startswith("http://127.0.0.1:")
     assert ready["pid"] == process.pid
     assert ready["contracts"] > 100
+    assert ready["firstock"] == {
+        "rest": f"{ready['url']}/V1", "socket": f"{ready['url'].replace('http', 'ws')}/V2/ws"}
+    assert ready["shoonya"]["rest"] == f"{ready['url']}/NorenWClientAPI"
+    assert ready["users"][:2] == ["FN0001", "FN0002"]
+    assert ready["now"].startswith("2026-11-20T18:30")
     process.send_signal(number)
     out, err = await asyncio.wait_for(process.communicate(), 10)
     assert (process.returncode, out, err) == (0, b"", b"")
@@ -100,7 +105,8 @@ def test_arguments_become_settings(tmp_path):
     assert config_of(["--underlyings", "tcs, m&m"]).underlyings == ("TCS", "M&M")
 
 
-@pytest.mark.parametrize("arguments", [["--limits", "lots"], ["--faults", "/nowhere.json"], ["browser"]])
+@pytest.mark.parametrize("arguments", [
+    ["--limits", "lots"], ["--faults", "/nowhere.json"], ["browser"], ["--firstock", "empty=nothing"]])
 def test_what_cannot_be_used_is_said_with_exit_code_2(arguments, capsys):
     assert main(arguments) == 2
     assert capsys.readouterr().err
