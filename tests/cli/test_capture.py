@@ -14,7 +14,7 @@ import pytest
 
 from fnolake.cli.desk import run_stoppable
 from fnolake.model import Selection
-from fnolake.sync.evening import SyncReport
+from fnolake.sync.report import SyncReport
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
@@ -111,7 +111,7 @@ def test_an_undisturbed_line_was_not_stopped() -> None:
 
 
 def test_ctrl_c_during_sync_reports_and_exits_130(terminal: Terminal) -> None:
-    async def pressed(selection: Any, on_event: Any, stop: asyncio.Event) -> SyncReport:
+    async def pressed(selection: Any, on_event: Any, stop: asyncio.Event, accounts: Any) -> SyncReport:
         os.kill(os.getpid(), signal.SIGINT)
         await stop.wait()
         return SyncReport(gaps=3, interrupted=True)
