@@ -25,6 +25,7 @@ from fnolake.errors import (
 from fnolake.model import AccountSeen, BarRequest, Batch, Event, Notice, Page, RawBars, RequestRecord, ist_date
 from fnolake.provider.account import Asked
 from fnolake.provider.budget import BudgetState
+from fnolake.store.batches import check_batch
 from fnolake.sync.backfill import Backfill
 from fnolake.sync.pool import LOOK_AHEAD, Member, Pool, Task, cut
 from fnolake.sync.writer import LineSettings, Tally
@@ -92,10 +93,14 @@ class Run:
             return sings
 
         self.backfill = Backfill(
-            accounts, self.batches.append, CALENDAR, {one.provider_name: canary(one.provider_name) for one in accounts},  # type: ignore[arg-type]
+            accounts, self.commit, CALENDAR, {one.provider_name: canary(one.provider_name) for one in accounts},  # type: ignore[arg-type]
             exchange=lambda _c, _d: None, now=lambda: NOW, must_fill=lambda _c, _d: False, on_event=self.events.append,
             settings=LineSettings(workers=workers),
         )
+
+    def commit(self, batch: Batch) -> None:
+        check_batch(batch)
+        self.batches.append(batch)
 
     async def __call__(self, *tasks: Task) -> Tally:
         return await asyncio.wait_for(self.backfill.run(iter(tasks), self.stop, len(tasks)), 20)
