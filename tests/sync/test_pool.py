@@ -103,7 +103,7 @@ class Run:
         self.batches.append(batch)
 
     async def __call__(self, *tasks: Task) -> Tally:
-        return await asyncio.wait_for(self.backfill.run(iter(tasks), self.stop, len(tasks)), 20)
+        return await asyncio.wait_for(self.backfill.run(iter(tasks), self.stop), 20)
 
     @property
     def outcomes(self) -> dict[int, list[str]]:

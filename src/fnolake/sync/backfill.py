@@ -111,16 +111,15 @@ class Backfill:
         self._pool = Pool(iter(()), ())
         self.tally = Tally()
         self._decider = Decider(calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause)
-        self._writer = Writer(commit, self._sign_ins, on_event, lambda: self._pool.left, self._settings, self.tally)
+        self._writer = Writer(commit, self._sign_ins, on_event, self._settings, self.tally)
 
-    async def run(self, tasks: Iterator[Task], stop: asyncio.Event, planned: int = 0) -> Tally:
+    async def run(self, tasks: Iterator[Task], stop: asyncio.Event) -> Tally:
         """
         Run until the tasks, the accounts or the user's patience end.
 
         Args:
             tasks: In the order to ask.
             stop: Once set, requests in flight are dropped, what is verified is committed, and the run returns.
-            planned: How many tasks there are, for the progress.
 
         Raises:
             StoreError: A batch could not be made durable; nothing of it was recorded.
@@ -128,7 +127,7 @@ class Backfill:
         Cancel:
             Like ``stop``, but the open batch is dropped as well; a commit under way is waited for.
         """
-        self._pool = Pool(tasks, [seat.member for seat in self._seats], planned)
+        self._pool = Pool(tasks, [seat.member for seat in self._seats])
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._writer.run())

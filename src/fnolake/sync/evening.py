@@ -162,7 +162,7 @@ class Evening:
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop, plan.requests)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop)
         finally:
             if timer is not None:
                 timer.cancel()

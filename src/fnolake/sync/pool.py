@@ -97,12 +97,10 @@ class Pool:
     Args:
         tasks: In the order to ask; read only as far as somebody is free.
         members: Everybody who works.
-        planned: How many tasks there are, for the progress.
     """
 
-    def __init__(self, tasks: Iterator[Task], members: Sequence[Member], planned: int = 0) -> None:
+    def __init__(self, tasks: Iterator[Task], members: Sequence[Member]) -> None:
         self._tasks = tasks
-        self._planned = planned
         self._pulled = 0
         self._pushed = 0
         self._lanes: dict[_Lane, list[tuple[int, int, Task]]] = {}
@@ -111,11 +109,6 @@ class Pool:
         self._paused: set[tuple[str, str]] = set()
         self._changed = asyncio.Event()
         self.over = asyncio.Event()
-
-    @property
-    def left(self) -> int:
-        """Tasks not landed yet, as far as they are known."""
-        return max(self._planned - self._pulled, 0) + self._waiting() + self._in_hand
 
     @property
     def working(self) -> list[Member]:
@@ -223,15 +216,14 @@ class Pool:
             if any((member.provider, task.contract.venue) not in self._paused for member in self.working or self._members):
                 self._push(replace(task, place=self._pulled))
                 return True
-        self._planned = self._pulled
         return False
 
     def _push(self, task: Task) -> None:
         self._pushed += 1
         heapq.heappush(self._lanes.setdefault(_lane(task), []), (task.place, self._pushed, task))
 
-    def _waiting(self, *, answered: bool | None = None) -> int:
-        return sum(len(heap) for lane, heap in self._lanes.items() if answered is None or bool(lane.answered) is answered)
+    def _waiting(self, *, answered: bool) -> int:
+        return sum(len(heap) for lane, heap in self._lanes.items() if bool(lane.answered) is answered)
 
     def _end_if_over(self) -> None:
         """Over: nothing is in hand that could come back, and nobody who works may take what waits."""

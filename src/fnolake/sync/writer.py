@@ -28,6 +28,8 @@ from fnolake.model import (
 )
 from fnolake.sync.decide import Decided
 
+_LOOSE_TABLES = 512
+
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
@@ -105,13 +107,19 @@ class _Open:
     rows: int = 0
 
     def add(self, decided: Decided) -> bool:
-        """Take it in, unless one of its contract-sessions is here already."""
+        """
+        Take it in, unless one of its contract-sessions is here already.
+
+        Small tables are joined now and then, for each weighs kilobytes however few its rows.
+        """
         pairs = {(attempt.contract, attempt.session) for attempt in decided.attempts}
         if pairs & self.pairs:
             return False
         self.pairs |= pairs
         self.attempts.extend(decided.attempts)
         self.bars.extend(decided.bars)
+        if len(self.bars) >= _LOOSE_TABLES:
+            self.bars = [pl.concat(self.bars, rechunk=True)]
         self.requests.append(decided.record)
         self.rows += decided.rows
         if decided.refused is not None and decided.refused.height:
@@ -137,19 +145,17 @@ class Writer:
         commit: Makes a batch durable; blocking, called in a thread, one call at a time.
         sign_ins: Records of renewals since the last call, of every account.
         on_event: Told of each answer and batch.
-        left: Requests not made yet.
         settings: Batch limits; twice the workers may wait.
         tally: Where everything is counted.
     """
 
     def __init__(
         self, commit: Callable[[Batch], object], sign_ins: Callable[[], Iterable[RequestRecord]], on_event: Callable[[Event], None],
-        left: Callable[[], int], settings: LineSettings, tally: Tally,
+        settings: LineSettings, tally: Tally,
     ) -> None:
         self._commit = commit
         self._sign_ins = sign_ins
         self._emit = on_event
-        self._left = left
         self._settings = settings
         self._tally = tally
         self._queue: asyncio.Queue[Decided | None] = asyncio.Queue(maxsize=2 * settings.workers)
@@ -201,7 +207,7 @@ class Writer:
             self._held.append(decided)
             batch.hold(decided)
         new = self._tally.add(decided)
-        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, new, decided.rows, self._left()))
+        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, new, decided.rows))
 
     async def _close(self, batch: _Open) -> None:
         if not batch.requests:
