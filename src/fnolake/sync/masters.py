@@ -60,7 +60,7 @@ class MasterRound:
             if files:
                 break
         if lost:
-            self._emit(Notice("warning", f"masters not taken: {lost}; run `fnolake instruments sync` later"))
+            self._emit(Notice("warning", f"masters not taken: {lost} of {accounts[0].provider_name}; run `fnolake instruments sync` later"))
         return await asyncio.to_thread(self._diff, accounts[0].provider, files)
 
     async def _fetch(self, account: Account, today: date) -> tuple[list[RawFile], str]:
