@@ -217,7 +217,8 @@ class Lake:
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         accounts = self.accounts()
-        return plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in accounts) if accounts else 200)
+        ready = [one for one in accounts if one.signed_in] or accounts
+        return plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,

@@ -21,7 +21,7 @@ from fnolake.store.store import Store
 from fnolake.sync.connect import Connected, connected
 from fnolake.sync.masters import MasterRound
 
-LEGACY = 'generation = "legacy"\nuid = "FN0001"\npassword = "env:{0}_PASSWORD"\ntotp = "env:{0}_TOTP"\n'
+LEGACY = 'generation = "legacy"\nuid = "{0}"\npassword = "env:{0}_PASSWORD"\ntotp = "env:{0}_TOTP"\n'
 SECRETS = {"ONE_PASSWORD": "x", "ONE_TOTP": "JBSWY3DPEHPK3PXP"}
 
 
@@ -51,6 +51,14 @@ async def test_an_account_without_its_secret_is_left_out_with_one_line(tmp_path:
     assert [account.name for account in found.accounts] == ["one"]
     assert len(found.left_out) == 1
     assert found.left_out[0].startswith("two is left out: not signed in, and ")
+
+
+async def test_a_second_account_of_one_login_is_left_out(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "one", "two")
+    settings = replace(settings, accounts={name: replace(account, uid="FN0001") for name, account in settings.accounts.items()})
+    found = await who(settings, {**SECRETS, "TWO_PASSWORD": "x", "TWO_TOTP": "JBSWY3DPEHPK3PXP"})
+    assert [account.name for account in found.accounts] == ["one"]
+    assert found.left_out == ("two is left out: it is the same login as one, shoonya FN0001",)
 
 
 async def test_where_no_account_is_usable_all_are_tried_and_say_why(tmp_path: Path) -> None:

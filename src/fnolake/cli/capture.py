@@ -102,7 +102,8 @@ def _synced(desk: Desk, selection: Selection, names: list[str]) -> tuple[SyncRep
         say("committing what is verified… (Ctrl-C again stops at once; nothing committed is lost)")
 
     with desk.open(write=True) as lake:
-        asked = [one.per_minute for one in lake.accounts() if not names or one.name in names]
+        named = [one for one in lake.accounts() if not names or one.name in names]
+        asked = [one.per_minute for one in named if one.signed_in] or [one.per_minute for one in named]
         with progress(sum(asked) if all(asked) else 0) as shown:
             return run_stoppable(lambda stop: lake.async_sync(selection, shown, stop, names), on_stop)
 

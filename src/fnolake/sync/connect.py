@@ -139,7 +139,8 @@ async def connected(
     """
     Every account that is usable, or of the named ones, each with its own budget, sign-in and breaker; closed and noted at the end.
 
-    One that is not signed in and lacks what it signs in with is left out while there is another. Whether a sign-in
+    One that is not signed in and lacks what it signs in with is left out while there is another, and so is a second
+    account of the same login: they share one allowance and would end each other's sign-in. Whether a sign-in
     still works, the first request shows: nothing is sent here, and no sign-in is made that nobody needs.
 
     Raises:
@@ -149,6 +150,7 @@ async def connected(
     async with open_http(settings) as http:
         providers = {name: make_provider(settings, name, http, state, clock, environ) for name in chosen}
         lacking = {name: why for name, provider in providers.items() if (why := _lacks(settings, name, provider, environ))}
+        lacking |= _doubles(settings, {name: provider for name, provider in providers.items() if name not in lacking})
         usable = {name: provider for name, provider in providers.items() if name not in lacking} or providers
         left_out = tuple(f"{name} is left out: {why}" for name, why in lacking.items() if name not in usable)
         accounts = tuple(make_account(settings, name, provider, state, clock, calendar) for name, provider in usable.items())
@@ -159,6 +161,18 @@ async def connected(
                 account.release()
             for provider in providers.values():
                 await provider.aclose()
+
+
+def _doubles(settings: Settings, providers: Mapping[str, Provider]) -> dict[str, str]:
+    """Accounts whose login another one has, with that as the reason; one that is signed in goes before one that is not."""
+    first: dict[tuple[str, str], str] = {}
+    found = {}
+    for name in sorted(providers, key=lambda one: not providers[one].signed_in):
+        account = settings.accounts[name]
+        other = first.setdefault((account.provider, account.uid.upper() or name), name)
+        if other != name:
+            found[name] = f"it is the same login as {other}, {account.provider} {account.uid}"
+    return found
 
 
 def _lacks(settings: Settings, name: str, provider: Provider, environ: Mapping[str, str]) -> str:
