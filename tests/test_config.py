@@ -158,3 +158,10 @@ def test_an_account_that_is_written_otherwise_is_left_to_its_owner(tmp_path: Pat
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert [key for key in known_keys() if f"`{key}`" not in page] == []
+
+
+def test_a_sample_is_a_share(tmp_path: Path) -> None:
+    assert load(tmp_path, {}).compare.sample == 0.02
+    assert load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "0"}).compare.sample == 0
+    with pytest.raises(ConfigError, match=r"compare.sample is 1.5, but must be between 0 and 1"):
+        load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "1.5"})

@@ -36,6 +36,7 @@ from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.plan import Plan
+from fnolake.sync.second_look import SecondLook
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 
 
@@ -93,11 +94,12 @@ class Evening:
         clock: Calendar clock and machine clock.
         on_event: Told of progress; must not block.
         settings: Workers and batch limits.
+        second_look: Share of contract-sessions that a second provider is asked for too.
     """
 
     def __init__(
         self, store: Store, account: Account, exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
-        *, on_event: Callable[[Event], None], settings: LineSettings,
+        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0,
     ) -> None:
         self._store = store
         self._account = account
@@ -105,6 +107,7 @@ class Evening:
         self._calendar = calendar
         self._clock = clock
         self._settings = settings
+        self._second_look = second_look
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -138,6 +141,7 @@ class Evening:
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
+            await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
         return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
 
@@ -258,6 +262,14 @@ class Evening:
         except asyncio.CancelledError:
             self._store.record_requests([interrupted(provider, account, route, self._clock.now(), detail)])
             raise
+
+    async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
+        """Ask second witnesses, to the machine's second ``until``."""
+        left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
+        look = SecondLook(
+            self._store, [self._account], self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
+        )
+        await look.run(chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())

@@ -89,11 +89,15 @@ def keep(first: Witness, second: Witness, comparison: Comparison, exchange_volum
 
 
 def clipped(rows: pl.DataFrame, side: str) -> int:
-    """How many extremes of one witness are clipped: its high is below, or its low above, the other's."""
-    sizes = rows.filter(pl.col("finding").is_in(["clipped_high", "clipped_low"])).select(
-        pl.when(pl.col("finding") == "clipped_high").then("size").otherwise(-pl.col("size")),
-    ).to_series()
-    return int((sizes > 0).sum() if side == FIRST else (sizes < 0).sum())
+    """How many extremes of one witness are clipped."""
+    return rows.filter(is_clipped(side)).height
+
+
+def is_clipped(side: str) -> pl.Expr:
+    """Whether a difference is an extreme of ``side`` that is clipped: its high is below, or its low above, the other's."""
+    high, low = pl.col("finding") == "clipped_high", pl.col("finding") == "clipped_low"
+    above, below = pl.col("size") > 0, pl.col("size") < 0
+    return ((high & above) | (low & below) if side == FIRST else (high & below) | (low & above)).fill_null(value=False)
 
 
 def volume_shift(first: pl.DataFrame, second: pl.DataFrame) -> str:
