@@ -105,8 +105,8 @@ class FakeLake:
     async def async_sync(self, selection: Any, on_event: Callable[[Any], None], stop: Any) -> SyncReport:
         self.note("sync", selection)
         on_event(SyncStarted(1, 2, 2))
-        for left in (1, 0):
-            on_event(PageDone("TCS-EQ", "demo", "answered", 1, 385, left))
+        for _ in range(2):
+            on_event(PageDone("TCS-EQ", "demo", "answered", 1, 385))
         for text in self.report.notices:
             on_event(Notice("warning", text))
         return self.report

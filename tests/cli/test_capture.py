@@ -61,6 +61,15 @@ def test_plan_and_dry_run_fetch_nothing(terminal: Terminal) -> None:
     assert terminal("plan", "--format", "csv").stdout.splitlines()[1] == "7,TCS23NOV26F,2026-11-19 2026-11-20,770.0,2026-11-23"
 
 
+def test_a_backfill_off_a_terminal_wants_a_yes(terminal: Terminal) -> None:
+    refused = terminal("sync", "--backfill")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "--yes" in refused.stderr
+    assert not terminal.lake.asked
+    assert terminal("sync", "--backfill", "--yes").exit_code == 0
+    assert [name for name, _ in terminal.lake.asked] == ["sync"]
+
+
 def test_upkeep_passes_its_switches_on(terminal: Terminal) -> None:
     assert terminal("upkeep", "--check").stdout == "12 files are whole\n"
     assert terminal.lake.asked == [("upkeep", {"check": True, "rebuild_ledger": False, "dry_run": False})]

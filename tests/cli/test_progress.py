@@ -14,8 +14,8 @@ class Watch:
         return self.at
 
 
-def page(left: int) -> PageDone:
-    return PageDone("TCS-EQ", "demo", "answered", 2, 700, left)
+def page() -> PageDone:
+    return PageDone("TCS-EQ", "demo", "answered", 2, 700)
 
 
 def test_lines_come_with_events_and_no_more_often_than_said() -> None:
@@ -24,7 +24,7 @@ def test_lines_come_with_events_and_no_more_often_than_said() -> None:
         shown(SyncStarted(10, 200, 100))
         for second in range(1, 13):
             watch.at = float(second)
-            shown(page(100 - second))
+            shown(page())
     assert said[0] == "200 contract-sessions of 10 contracts in 100 requests"
     assert len(said) == 4
     assert said[-1] == "24/200 contract-sessions, 8,400 bars, 12 of 200 requests in a minute, 88 s left"
@@ -43,9 +43,9 @@ def test_a_notice_is_told_at_once_and_once() -> None:
 def test_a_live_bar_takes_every_event() -> None:
     count = Count(now=Watch())
     with Live(count) as shown:
-        for event in (SyncStarted(1, 2, 2), page(1), Notice("warning", "slow"), BatchCommitted(1, 10), page(0)):
+        for event in (SyncStarted(1, 4, 2), page(), Notice("warning", "slow"), BatchCommitted(1, 10), page()):
             shown(event)
-    assert (count.decided, count.durable, count.left) == (4, 10, 0)
+    assert (count.decided, count.durable) == (4, 10)
 
 
 def test_rate_forgets_what_is_long_ago() -> None:
@@ -53,10 +53,10 @@ def test_rate_forgets_what_is_long_ago() -> None:
     count = Count(now=watch)
     for at in (0, 1, 2, 100):
         watch.at = float(at)
-        count.add(page(5))
+        count.add(page())
     assert count.per_second == 0.0
     watch.at = 102.0
-    count.add(page(4))
+    count.add(page())
     assert count.per_second == 0.5
 
 

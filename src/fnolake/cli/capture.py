@@ -21,6 +21,7 @@ from fnolake.cli.options import (
     span_of,
 )
 from fnolake.cli.output import Format, render, render_value, write_lines
+from fnolake.errors import ConfigError
 
 if TYPE_CHECKING:
     from fnolake.model.selection import Selection
@@ -81,7 +82,10 @@ def sync(
     """
     desk = desk_of(context)
     selection = selection_of(span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill)
-    if dry_run or (backfill and not yes and on_terminal()):
+    asks = backfill and not yes
+    if asks and not dry_run and not on_terminal():
+        raise ConfigError("a backfill asks before it starts, and this is no terminal: add --yes, or see what it would do with --dry-run")
+    if dry_run or asks:
         _show_plan(desk, selection, form if dry_run else None)
         if dry_run or not typer.confirm("Go on?", default=True, err=True):
             return

@@ -42,7 +42,6 @@ class Count:
     per_minute: int = 0
     wanted: int = 0
     requests: int = 0
-    left: int = 0
     asked: int = 0
     decided: int = 0
     bars: int = 0
@@ -54,12 +53,11 @@ class Count:
         """Take one event into account."""
         match event:
             case SyncStarted():
-                self.wanted, self.requests, self.left = event.contract_sessions, event.requests, event.requests
+                self.wanted, self.requests = event.contract_sessions, event.requests
             case PageDone():
                 self.asked += 1
                 self.decided += event.sessions
                 self.bars += event.bars
-                self.left = event.left_requests
                 self.recent.append(self.now())
             case BatchCommitted():
                 self.durable += event.bars
@@ -89,7 +87,8 @@ class Count:
         else:
             asked = f"{rate:.0f}/s" if brief else f"{rate:.1f} requests/s"
         unit = "" if brief else " contract-sessions"
-        ahead = [f"{duration(self.left / rate)} left"] if self.left and rate else []
+        left = max(self.requests - self.asked, 0)
+        ahead = [f"{duration(left / rate)} left"] if left and rate else []
         return [f"{self.decided:,}/{self.wanted:,}{unit}", f"{self.bars:,} bars", asked, *ahead]
 
 
@@ -171,9 +170,9 @@ class Live:
         if isinstance(event, Notice) and event.text not in self._count.notices:
             self._bar.console.print(notice_line(event), style={"error": "red", "warning": "yellow"}.get(event.level, "dim"))
         self._count.add(event)
-        if self._count.requests:
-            done = self._count.requests - min(self._count.left, self._count.requests)
-            self._bar.update(self._task, total=self._count.requests, completed=done, description=self._fitting())
+        if self._count.wanted:
+            done = min(self._count.decided, self._count.wanted)
+            self._bar.update(self._task, total=self._count.wanted, completed=done, description=self._fitting())
 
     def _fitting(self) -> str:
         """The long text where it fits beside the bar, else the brief one."""

@@ -25,7 +25,6 @@ class PageDone:
     outcome: str
     sessions: int
     bars: int
-    left_requests: int
 
 
 @dataclass(frozen=True, slots=True)

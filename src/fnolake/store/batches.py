@@ -57,7 +57,7 @@ def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], 
         OSError: They could not be written; what was begun is removed.
     """
     name = f"{number:09d}-{secrets.token_hex(4)}.parquet"
-    tables = {HOT: batch.bars.select(*bar_schema()).with_columns(pl.lit(number, pl.Int64).alias("batch")), REFUSED: batch.refused}
+    tables = {HOT: _ordered(batch.bars, number), REFUSED: batch.refused}
     paths = {folder: lake / folder / name for folder, table in tables.items() if table.height}
     try:
         for folder, path in paths.items():
@@ -73,6 +73,11 @@ def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], 
         remove_files(paths.values())
         raise
     return BatchFiles(*found.get(HOT, ("", "")), *found.get(REFUSED, ("", "")))
+
+
+def _ordered(bars: pl.DataFrame, number: int) -> pl.DataFrame:
+    """A batch's rows with its number, so that a reader of one session or underlying can leave most of the file alone."""
+    return bars.select(*bar_schema(), pl.lit(number, pl.Int64).alias("batch")).sort("session", "underlying", "kind", "expiry")
 
 
 def remove_files(paths: Iterable[Path]) -> None:

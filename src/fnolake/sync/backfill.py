@@ -44,6 +44,7 @@ from fnolake.verify import ExchangeRow, judge, refused_rows, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses (design, rule zero)."""
+_LOOSE_TABLES = 512
 
 
 class Asks(Protocol):
@@ -111,6 +112,13 @@ class _Open:
     refused: list[pl.DataFrame] = field(default_factory=list)
     requests: list[RequestRecord] = field(default_factory=list)
     rows: int = 0
+
+    def add(self, bars: list[pl.DataFrame]) -> None:
+        """Take bars in; small tables are joined now and then, for each weighs kilobytes however few its rows."""
+        self.bars += bars
+        self.rows += sum(frame.height for frame in bars)
+        if len(self.bars) >= _LOOSE_TABLES:
+            self.bars = [pl.concat(self.bars, rechunk=True)]
 
     def close(self) -> Batch:
         """The batch as a value."""
@@ -334,16 +342,15 @@ class Backfill:
 
     def _take(self, batch: _Open, decided: _Decided) -> None:
         batch.attempts.extend(decided.attempts)
-        batch.bars.extend(decided.bars)
+        batch.add(decided.bars)
         batch.requests += [decided.record, *self._account.drain_sign_ins()]
-        batch.rows += sum(frame.height for frame in decided.bars)
         if decided.refused is not None and decided.refused.height:
             batch.refused.append(decided.refused)
         self.tally.requests += 1
         self.tally.failed_requests += decided.record.outcome == "failed"
         self.tally.add(decided.attempts)
         rows = sum(a.verdict.bars for a in decided.attempts)
-        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, len(decided.attempts), rows, 0))
+        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, len(decided.attempts), rows))
 
     async def _close(self, batch: _Open) -> None:
         if not batch.requests:
