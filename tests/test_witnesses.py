@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnolake.model import FIRST, SECOND, VERIFIED_RANK, bar_schema
+from fnolake.model import FIRST, SECOND, VERIFIED_RANK, bar_schema, difference_schema
 from fnolake.verify import Witness, compare, keep
 from fnolake.verify.witnesses import clipped, volume_shift
 
@@ -52,7 +52,9 @@ GOOD = table(*plain())
 
 
 def test_the_same_bars_agree_whatever_their_order() -> None:
-    assert compare(GOOD, GOOD.reverse()).agreed
+    comparison = compare(GOOD, GOOD.reverse())
+    assert comparison.agreed
+    assert dict(comparison.rows.schema) == difference_schema()
 
 
 @pytest.mark.parametrize(("more", "name", "size"), [

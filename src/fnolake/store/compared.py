@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fnolake.model import FIRST, Compared
+from fnolake.model import FIRST, Compared, difference_schema
 from fnolake.store.disk import make_folder, write_atomic
 from fnolake.store.ledger import Ledger, days, set_meta
 
@@ -27,10 +27,7 @@ COMPARISONS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """Attempts are null where they were lost with a ledger; ``findings`` is JSON as in attempts; ``kept`` is first or second."""
 
-DIFFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "comparison": pl.Int64, "ts": pl.Datetime("us", "UTC"), "field": pl.String, "first": pl.Int64, "second": pl.Int64,
-    "size": pl.Int64, "finding": pl.String,
-}
+DIFFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {"comparison": pl.Int64, **difference_schema()}
 """``model.difference_schema`` with the comparison that it belongs to."""
 
 SINCE = 2

@@ -181,7 +181,7 @@ class SecondLook:
             if isinstance(asked.error, AuthError) or account.is_down:
                 self._out.add(account.name)
             _decide(look, asked, terms, piece)
-            self._emit(PageDone(look.contract.symbol, account.name, asked.record.outcome, 0, 0, 0))
+            self._emit(PageDone(look.contract.symbol, account.name, asked.record.outcome, 0, 0))
 
     def _free(self, provider: str) -> Asks | None:
         """The least busy account of another provider that works."""
