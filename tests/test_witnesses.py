@@ -105,7 +105,7 @@ def test_a_print_that_both_have_is_compared() -> None:
     ([volume + 5 for volume in VOLUMES], "the second has 5 units more in each minute"),
     ([0, *VOLUMES[:-1]], "the second is a minute later than the first"),
     ([*VOLUMES[1:], 0], "the second is a minute earlier than the first"),
-    ([100, 200, 90, *VOLUMES[3:]], "the same units are booked in neighbouring minutes"),
+    ([100, 200, 90, *VOLUMES[3:]], "the same units are booked in neighbouring bars"),
 ])
 def test_a_volume_shift_is_told_from_volumes_that_differ(second: list[int], words: str) -> None:
     comparison = compare(GOOD, with_volumes(*second))
@@ -114,6 +114,11 @@ def test_a_volume_shift_is_told_from_volumes_that_differ(second: list[int], word
 
 def test_a_shift_of_part_of_the_session_is_one_too() -> None:
     assert volume_shift(GOOD, with_volumes(*VOLUMES[:4], VOLUMES[3], *VOLUMES[4:9])) == "the second is a minute later than the first"
+
+
+def test_volume_may_move_over_a_minute_without_a_bar() -> None:
+    first, second = (table(row(0, 100), row(2, volume), row(5, other)) for volume, other in ((80, 20), (40, 60)))
+    assert names(first, second) == {"volume_shifted": 2}
 
 
 def test_volumes_without_a_rule_only_differ() -> None:

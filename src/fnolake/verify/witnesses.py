@@ -105,12 +105,14 @@ def volume_shift(first: pl.DataFrame, second: pl.DataFrame) -> str:
     The rule by which the volumes of two captures differ, in words; empty where they agree or no rule holds.
 
     Known: a constant factor, a constant amount, a minute earlier or later, and volume moved between neighbouring
-    minutes whose sums agree.
+    bars whose sums agree.
     """
     ours, theirs = _by_minute(first), _by_minute(second)
-    apart = sorted(minute for minute in ours.keys() & theirs.keys() if ours[minute] != theirs[minute])
+    both = sorted(ours.keys() & theirs.keys())
+    places = [place for place, minute in enumerate(both) if ours[minute] != theirs[minute]]
+    apart = [both[place] for place in places]
     pairs = [(ours[minute], theirs[minute]) for minute in apart]
-    rules: list[Callable[[], str]] = [lambda: _moved(apart, pairs)]
+    rules: list[Callable[[], str]] = [lambda: _moved(places, pairs)]
     if len(apart) >= PATTERN_MINUTES:
         rules = [lambda: _factor(pairs), lambda: _amount(pairs), lambda: _minute_apart(apart, ours, theirs), *rules]
     return next((said for rule in rules if (said := rule())), "")
@@ -149,12 +151,12 @@ def _minute_apart(apart: Sequence[int], ours: Mapping[int, int], theirs: Mapping
     return ""
 
 
-def _moved(apart: Sequence[int], pairs: Sequence[tuple[int, int]]) -> str:
-    """Each run of neighbouring minutes has the same sum at both."""
-    starts = [at for at, minute in enumerate(apart) if not at or minute != apart[at - 1] + 1]
-    runs = [pairs[start:end] for start, end in pairwise([*starts, len(apart)])]
+def _moved(places: Sequence[int], pairs: Sequence[tuple[int, int]]) -> str:
+    """Each run of neighbouring bars has the same sum at both."""
+    starts = [at for at, place in enumerate(places) if not at or place != places[at - 1] + 1]
+    runs = [pairs[start:end] for start, end in pairwise([*starts, len(places)])]
     whole = [sum(ours for ours, _ in run) == sum(theirs for _, theirs in run) for run in runs]
-    return "the same units are booked in neighbouring minutes" if whole and all(whole) else ""
+    return "the same units are booked in neighbouring bars" if whole and all(whole) else ""
 
 
 def _same_phases(bars: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
