@@ -184,3 +184,10 @@ def test_a_third_partys_table_is_kept_as_its_texts(tmp_path: Path) -> None:
     settings = load(lake, {"FNOLAKE_PROVIDER__ACME__ZONE": "x"}, {})
     assert settings.accounts["demo"].provider == "acme"
     assert {name: dict(texts) for name, texts in settings.others.items()} == {"acme": {"rest": "https://acme.example", "zone": "x"}}
+
+
+def test_a_sample_is_a_share(tmp_path: Path) -> None:
+    assert load(tmp_path, {}).compare.sample == 0.02
+    assert load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "0"}).compare.sample == 0
+    with pytest.raises(ConfigError, match=r"compare.sample is 1.5, but must be between 0 and 1"):
+        load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "1.5"})

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, StoreError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, Notice, RequestRecord, Selection
+from fnolake.model import Clock, Event, Notice, RequestRecord, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
@@ -35,6 +35,7 @@ from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
+from fnolake.sync.sample import count_looks
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
 from fnolake.sync.wanted import (
     Wanted,
@@ -49,6 +50,8 @@ from fnolake.sync.writer import LineSettings
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from fnolake.query.compare import Compared
 
 
 def _ignore(_event: Event) -> None:
@@ -203,6 +206,23 @@ class Lake:
         found = read(self.store, meant, sessions, tuple(phases))
         return near_only(found) if expiry == "near" else found
 
+    def compare(
+        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
+        *, summary: bool = False,
+    ) -> pl.DataFrame:
+        """
+        Differences between two providers' bars of the same contract-sessions, see ``query.compare.DIFFERENCES``.
+
+        Of everything that was compared by default; ``summary``: one row a provider (``query.compare.SUMMARY``) instead.
+        """
+        compared = self._compared(Selection(tuple(underlying), tuple(kind), start, end))
+        return compared.summary if summary else compared.differences
+
+    def _compared(self, selection: Selection) -> Compared:
+        from fnolake.query.compare import read
+
+        return read(self.store, selected_contracts(self.store, selection), selection.start, selection.end)
+
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
     def plan(self, selection: Selection | None = None) -> Plan:
@@ -219,7 +239,10 @@ class Lake:
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         accounts = self.accounts()
         ready = [one for one in accounts if one.signed_in] or accounts
-        return plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        providers = {account.provider for account in self.settings.accounts.values()}
+        looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
+        return replace(made, second_look=looks)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
@@ -369,7 +392,10 @@ class _EveningContext:
         for why in found.left_out:
             self._on_event(Notice("warning", why))
         line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
-        return Evening(lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line)
+        return Evening(
+            lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
+            second_look=lake.settings.compare.sample,
+        )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.__aexit__(kind, error, trace)

@@ -35,6 +35,10 @@ PLAN_ROWS = pl.DataFrame({
 })
 
 
+SUMMARY = pl.DataFrame({"provider": ["firstock", "shoonya"], "compared": [12, 12], "agreed": [11, 11], "clipped_extremes": [1, 0]})
+DIFFERENCES = pl.DataFrame({"symbol": ["TCS23NOV26F"], "field": ["high"], "finding": ["clipped_high"], "size": [-4.35]})
+
+
 @dataclass
 class FakeLake:
     """Answers with what it was given; ``fails`` is raised by whatever is asked first."""
@@ -51,6 +55,12 @@ class FakeLake:
     ))
     accounts_asked: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=lambda: [Check("clock", ok=True, detail="in step")])
+
+    differs: bool = True
+
+    def compare(self, *given: Any, summary: bool = False) -> pl.DataFrame:
+        self.note("compare", given)
+        return SUMMARY if summary else DIFFERENCES if self.differs else DIFFERENCES.clear()
 
     def note(self, name: str, value: Any) -> None:
         self.asked.append((name, value))

@@ -23,6 +23,7 @@ from fnolake.config.settings import (
     PROVIDERS,
     AccountSettings,
     CalendarSettings,
+    CompareSettings,
     ExchangeSettings,
     FirstockSettings,
     HttpSettings,
@@ -38,11 +39,12 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
-    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings,
-    ("provider", "firstock"): FirstockSettings, ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("calendar",): CalendarSettings, ("http",): HttpSettings,
+    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
+    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("calendar",): CalendarSettings,
+    ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
-    "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99),
+    "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final = MappingProxyType({"generation": GENERATIONS, "limits": LIMITS})
@@ -210,6 +212,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         others=MappingProxyType({name: MappingProxyType(table("provider", name)) for name in others}),
         shoonya=ShoonyaSettings(**table("provider", "shoonya")), firstock=FirstockSettings(**table("provider", "firstock")),
         exchange=ExchangeSettings(**table("exchange")),
-        sync=SyncSettings(**table("sync")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
+        sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
+        calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

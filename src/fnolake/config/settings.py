@@ -92,6 +92,13 @@ class SyncSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareSettings:
+    """Table ``[compare]``: ``sample`` is the share of contract-sessions that a second provider is asked for too, 0 to 1."""
+
+    sample: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -124,6 +131,7 @@ class Settings:
     others: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    compare: CompareSettings = field(default_factory=CompareSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""

@@ -82,7 +82,8 @@ class Ledger:
         for statement in TABLES:
             connection.execute(statement)
         connection.execute(
-            "insert into meta (name, value) values ('ledger_version', ?) on conflict (name) do nothing", (str(LEDGER_VERSION),),
+            "insert into meta (name, value) values ('ledger_version', ?) on conflict (name) do update set value = excluded.value "
+            "where cast(meta.value as integer) < ?", (str(LEDGER_VERSION), LEDGER_VERSION),
         )
         connection.execute("commit")
 

@@ -38,6 +38,7 @@ from fnolake.sync.given_up import recorded_if_cancelled
 from fnolake.sync.masters import MasterRound
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import AccountReport, SyncReport
+from fnolake.sync.second_look import SecondLook
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 from fnolake.sync.writer import LineSettings, Served, Tally
 
@@ -54,11 +55,12 @@ class Evening:
         clock: Calendar clock and machine clock.
         on_event: Told of progress; must not block.
         settings: Workers and batch limits.
+        second_look: Share of contract-sessions that a second provider is asked for too.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
-        *, on_event: Callable[[Event], None], settings: LineSettings,
+        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -66,6 +68,7 @@ class Evening:
         self._calendar = calendar
         self._clock = clock
         self._settings = settings
+        self._second_look = second_look
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -99,6 +102,7 @@ class Evening:
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
+            await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
         return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
 
@@ -180,6 +184,14 @@ class Evening:
         account = next((one for one in own if not (one.is_out or one.is_down)), own[0])
         with recorded_if_cancelled(self._store, self._clock, (provider, account.name), "minutes", request.contract.symbol):
             return await account.ask_minutes(request)
+
+    async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
+        """Ask second witnesses, to the machine's second ``until``."""
+        left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
+        look = SecondLook(
+            self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
+        )
+        await look.run(chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())
