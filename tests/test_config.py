@@ -53,7 +53,9 @@ def test_an_account_is_a_table_and_a_variable_can_add_to_it(tmp_path: Path) -> N
         ("[exchange]\nconsent = 'maybe'\n", ["exchange.consent", "true or false"]),
         ("[account.demo]\nuid = 5\n", ["account.demo.uid", "quotes"]),
         ("[account.demo]\npasword = 'env:X'\n", ["account.demo.pasword", "account.demo.password"]),
-        ("[account.demo]\nprovider = 'zerodha'\n", ["account.demo.provider", "shoonya"]),
+        ("[account.demo]\nprovider = 'Zer odha'\n", ["account.demo.provider", "shoonya, firstock", "installed"]),
+        ("[provider.shonya]\nrest = 'https://x.org'\n", ["[provider.shonya]", "no account", "shoonya?"]),
+        ("[account.demo]\nprovider = 'acme'\n[provider.acme]\nrest = 5\n", ["provider.acme.rest", "quotes"]),
         ("[account.demo]\ngeneration = 'new'\n", ["account.demo.generation", "oauth, legacy"]),
         ("[account.demo]\nreserve = 1.0\n", ["account.demo.reserve", "between 0 and 0.99"]),
         ('[account."a b"]\nuid = "x"\n', ["a b", "letters"]),
@@ -175,3 +177,10 @@ def test_an_account_that_is_written_otherwise_is_left_to_its_owner(tmp_path: Pat
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert [key for key in known_keys() if f"`{key}`" not in page] == []
+
+
+def test_a_third_partys_table_is_kept_as_its_texts(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, "[account.demo]\nprovider = 'acme'\n[provider.acme]\nrest = 'https://acme.example'\n")
+    settings = load(lake, {"FNOLAKE_PROVIDER__ACME__ZONE": "x"}, {})
+    assert settings.accounts["demo"].provider == "acme"
+    assert {name: dict(texts) for name, texts in settings.others.items()} == {"acme": {"rest": "https://acme.example", "zone": "x"}}

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from fnolake.cli.app import build_app
 from fnolake.lake import Kept
 from fnolake.model import Notice, PageDone, SyncStarted
-from fnolake.sync.evening import SyncReport
 from fnolake.sync.plan import Plan
+from fnolake.sync.report import SyncReport
 from fnolake.sync.status import AccountStatus, Check, Status
 
 FRIDAY = date(2026, 11, 20)
@@ -49,6 +49,7 @@ class FakeLake:
         gaps_by_reason={"missing": 90, "failed: doubtful_empty": 10}, lost_next="4 contract-sessions are lost", disk_bytes=18_200_000,
         disk_days=900, bars=1_234_567, next_command="fnolake sync", sessions=5, contracts=1201,
     ))
+    accounts_asked: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=lambda: [Check("clock", ok=True, detail="in step")])
 
     def note(self, name: str, value: Any) -> None:
@@ -92,8 +93,9 @@ class FakeLake:
         on_event(Notice("info", "taking NFO"))
         return [{"exchange": "NFO", "rows": 3, "new": 1}]
 
-    async def async_sync(self, selection: Any, on_event: Callable[[Any], None], stop: Any) -> SyncReport:
+    async def async_sync(self, selection: Any, on_event: Callable[[Any], None], stop: Any, accounts: Any = ()) -> SyncReport:
         self.note("sync", selection)
+        self.accounts_asked = list(accounts)
         on_event(SyncStarted(1, 2, 2))
         for _ in range(2):
             on_event(PageDone("TCS-EQ", "demo", "answered", 1, 385))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnolake.cli.progress import Count, Lines, Live, duration
-from fnolake.model import BatchCommitted, Notice, PageDone, SyncStarted
+from fnolake.model import AccountSeen, BatchCommitted, Notice, PageDone, SyncStarted
 
 
 class Watch:
@@ -62,3 +62,33 @@ def test_rate_forgets_what_is_long_ago() -> None:
 
 def test_time_is_for_people() -> None:
     assert [duration(s) for s in (42, 89, 420, 7200, 11_100)] == ["42 s", "89 s", "7 min", "2 h 00 min", "3 h 05 min"]
+
+
+def test_each_account_has_a_line_with_its_pace_and_state() -> None:
+    watch = Watch()
+    count = Count(now=watch)
+    count.add(AccountSeen("desk", "shoonya", "waiting", "", 200, 200, 60.0))
+    count.add(AccountSeen("second", "firstock", "working", "", 3, 3, 1.0))
+    for at in range(5):
+        watch.at = at / 3
+        count.add(PageDone("TCS-EQ", "second", "answered", 1, 375))
+    assert count.accounts.texts == [
+        "desk (shoonya): 200 of 200 requests in a minute, waiting for its budget",
+        "second (firstock): 3.0 of 3 requests/s, working",
+    ]
+    count.add(AccountSeen("second", "firstock", "out", "register this address", 0, 3, 1.0))
+    assert count.accounts.texts[1].endswith("stopped: register this address")
+
+
+def test_the_live_picture_has_a_line_for_each_account() -> None:
+    from rich.console import Console
+
+    with Live(Count(now=Watch())) as shown:
+        shown(SyncStarted(1, 2, 2))
+        shown(AccountSeen("desk", "shoonya", "working", "", 20, 200, 60.0))
+        shown(AccountSeen("second", "firstock", "down", "it does not answer", 0, 3, 1.0))
+        console = Console(width=100, record=True, file=None, quiet=False)
+        with console.capture() as taken:
+            console.print(shown._picture())
+    assert "desk (shoonya): 20 of 200 requests in a minute, working" in taken.get()
+    assert "second (firstock): 0.0 of 3 requests/s, down: it does not answer" in taken.get()

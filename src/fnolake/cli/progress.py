@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import typer
 
-from fnolake.model.event import BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.cli.account_lines import AccountLines
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live as RichLive
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -35,7 +38,7 @@ class Count:
 
     Args:
         now: Monotonic seconds.
-        per_minute: The account's allowance, 0 = no limits, or not known.
+        per_minute: The allowance of all accounts together, 0 = no limits, or not known.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -48,9 +51,15 @@ class Count:
     durable: int = 0
     notices: set[str] = field(default_factory=set)
     recent: deque[float] = field(default_factory=deque)
+    accounts: AccountLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.accounts = AccountLines(self.now)
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
+        if isinstance(event, (AccountSeen, PageDone)):
+            self.accounts.add(event)
         match event:
             case SyncStarted():
                 self.wanted, self.requests = event.contract_sessions, event.requests
@@ -143,25 +152,36 @@ class Live:
     def __init__(self, count: Count) -> None:
         self._count = count
         self._bar: RichProgress | None = None
+        self._shown: RichLive | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
+        from rich.live import Live as RichLive
         from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
         from fnolake.cli.output import console
 
         self._bar = Progress(
             SpinnerColumn(), BarColumn(bar_width=BAR_WIDTH), TaskProgressColumn(), TextColumn("{task.description}", markup=False),
-            console=console(err=True), transient=True, refresh_per_second=5,
+            console=console(err=True),
         )
-        self._bar.start()
         self._task = self._bar.add_task("masters and exchange files…", total=None)
+        self._shown = RichLive(get_renderable=self._picture, console=self._bar.console, transient=True, refresh_per_second=5)
+        self._shown.start()
         return self
 
+    def _picture(self) -> RenderableType:
+        """The bar, and below it a line for each account."""
+        from rich.console import Group
+        from rich.text import Text
+
+        assert self._bar is not None
+        return Group(self._bar, *(Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in self._count.accounts.texts))
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = self._bar = None
 
     def __call__(self, event: Event) -> None:
         """Count it and move the bar."""

@@ -70,7 +70,7 @@ def account_add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it: letters, digits, - and _.")],
     uid: Annotated[str, typer.Option(metavar="UID", help="User id at the broker.")],
-    provider: Annotated[str, typer.Option(metavar="NAME", help="The broker: shoonya or firstock.")] = "shoonya",
+    provider: Annotated[str, typer.Option(metavar="NAME", help="The broker: shoonya, firstock or an installed one.")] = "shoonya",
     generation: Annotated[
         str | None, typer.Option(metavar="oauth|legacy", help="Shoonya: oauth (default), or legacy (password and TOTP).", show_default=False)
     ] = None,
@@ -87,7 +87,9 @@ def account_add(
 ) -> None:
     """Add an account to lake.toml; secrets are named, never stored."""
     from fnolake.config import add_account
+    from fnolake.provider.registry import factory
 
+    factory(provider)
     if generation is not None and provider != "shoonya":
         raise ConfigError(f"only Shoonya has generations: leave --generation out for {provider}")
     if provider == "shoonya":

@@ -44,7 +44,8 @@ def _account(account: AccountStatus) -> tuple[str, ...]:
     state = f"signed out: fnolake login {account.name}"
     if account.signed_in:
         state = f"signed in until {clock(account.until)}" if account.until else "signed in"
-    left = f"{max(account.allowance - account.used, 0):,} of {account.allowance:,} requests left this minute" if account.allowance else "no limits"
+    span = "minute" if account.seconds == 60 else "second" if account.seconds == 1 else f"{account.seconds:g} s"
+    left = f"{max(account.allowance - account.used, 0):,} of {account.allowance:,} requests left this {span}" if account.allowance else "no limits"
     return account.name, f"{account.provider} {account.generation}".strip(), state, left
 
 

@@ -113,13 +113,15 @@ class Settings:
     Everything that can be set.
 
     ``emulator`` is the address of an emulator that stands for the broker and the exchange (it also fills every address
-    that is not set in the environment or by a flag); ``clock`` the address of one whose calendar clock is used.
+    that is not set in the environment or by a flag); ``clock`` the address of one whose calendar clock is used. ``others``
+    has the texts of ``[provider.NAME]`` for providers of third parties, by name.
     """
 
     lake: Path
     accounts: Mapping[str, AccountSettings] = field(default_factory=lambda: MappingProxyType({}))
     shoonya: ShoonyaSettings = field(default_factory=ShoonyaSettings)
     firstock: FirstockSettings = field(default_factory=FirstockSettings)
+    others: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)

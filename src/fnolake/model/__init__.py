@@ -2,7 +2,7 @@
 
 from fnolake.model.bar import BAR_SORT, bar_schema, quarantine_schema
 from fnolake.model.batch import Attempt, Batch, RequestRecord
-from fnolake.model.event import BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
     KINDS,
     LISTING_COLUMNS,
@@ -24,7 +24,7 @@ from fnolake.model.verdict import COVERED, RANK, VERIFIED_RANK, Finding, Outcome
 
 __all__ = [
     "BAR_SORT", "COVERED", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "RANK", "RIGHTS", "SEGMENTS", "VENUES",
-    "VERIFIED_RANK", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Contract", "Event", "Finding",
+    "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Contract", "Event", "Finding",
     "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "RequestRecord", "Selection",
     "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema", "contract_symbol",
     "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema", "quarantine_schema", "strike_text",

@@ -24,6 +24,8 @@ IST_OFFSET_S = 19_800
 EPOCHS = (946_684_800, 4_102_444_800)
 """2000 to 2100: an epoch outside is no stamp of a bar."""
 _MAX = 2**53
+_COUNT_DIGITS, _RUPEE_DIGITS = 15, 13
+"""What a float holds exactly, with two decimals for rupees; longer numbers are read one by one."""
 _MAX_KEYS = 40
 _PAD = 32
 _WORD = 8
@@ -145,10 +147,10 @@ def _digits(words: Words, ends: Ints, lengths: Ints) -> tuple[Words, bool]:
     return digits, good
 
 
-def _numbers(words: Words, ends: Ints, lengths: Ints) -> Ints | None:
-    """Whole numbers of up to sixteen digits ending before ``ends``; None where any is not one."""
+def _numbers(words: Words, ends: Ints, lengths: Ints, most: int = _COUNT_DIGITS) -> Ints | None:
+    """Whole numbers of up to ``most`` digits ending before ``ends``; None where any is not one."""
     longest = int(lengths.max(initial=0))
-    if longest > 2 * _WORD or int(lengths.min(initial=1)) < 1:
+    if longest > most or int(lengths.min(initial=1)) < 1:
         return None
     low, good = _digits(words, ends, lengths)
     if longest > _WORD:
@@ -182,7 +184,7 @@ def rupees(rows: Rows, keys: list[str]) -> NDArray[np.float64] | None:
     tens, ones = ((tail >> np.uint64(8)) & np.uint64(0xFF)) - 48, (tail >> np.uint64(16)) - 48
     if bool((((tail & np.uint64(0xFF)) != ord(".")) | (tens > 9) | (ones > 9)).any()):
         return None
-    whole = _numbers(rows.words, ends - 3, ends - starts - 3)
+    whole = _numbers(rows.words, ends - 3, ends - starts - 3, _RUPEE_DIGITS)
     if whole is None:
         return None
     paise: Ints = whole * 100 + (tens * 10 + ones).astype(np.int64)
@@ -201,7 +203,7 @@ def amounts(rows: Rows, keys: list[str]) -> NDArray[np.float64] | None:
     dropped = np.where(two, 3, np.where(one, 2, 0))
     if bool(((tens > 9) | (ones > 9)).any()) or _padded_numbers(rows, starts, lengths - dropped):
         return None
-    whole = _numbers(rows.words, ends - dropped, lengths - dropped)
+    whole = _numbers(rows.words, ends - dropped, lengths - dropped, _RUPEE_DIGITS)
     if whole is None:
         return None
     paise: Ints = whole * 100 + (tens * 10 + ones).astype(np.int64)

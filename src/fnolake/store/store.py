@@ -161,9 +161,10 @@ class Store:
         with self._writing, disk_guard(self.path):
             return masters.take_master(self.path, self._ledger, self._book, master, raw, _now_us())
 
-    def masters_taken(self, day: date) -> bool:
-        """Whether a master of that day is here."""
-        return bool(self._ledger.rows("select 1 from masters where day = ? limit 1", (days(day),)))
+    def masters_taken(self, day: date, provider: str | None = None) -> bool:
+        """Whether a master of that day (and that provider) is here."""
+        found = self._ledger.rows("select 1 from masters where day = ? and coalesce(?, provider) = provider limit 1", (days(day), provider))
+        return bool(found)
 
     def masters(self) -> pl.DataFrame:
         """Every master taken (``masters.MASTER_SCHEMA``), findings as JSON."""

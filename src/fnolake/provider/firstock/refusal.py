@@ -75,7 +75,8 @@ def is_no_data(answer: Mapping[str, object], status: int) -> bool:
     Whether a failure is the provider's own statement that it has nothing for the span.
 
     Not documented: third parties take the texts "no data", "not found" and "no record", and status 404, for that. A
-    text that names the symbol is not one, nor is a failure of the sign-in.
+    text that names the symbol is not one, nor is a failure of the sign-in, nor a 404 that is not in the provider's
+    envelope, which is a gateway's.
     """
     name, message = words_of(answer)
     said = plain(f"{name} {message}")
@@ -83,7 +84,13 @@ def is_no_data(answer: Mapping[str, object], status: int) -> bool:
         return False
     if _NO_DATA.search(plain(message)):
         return True
-    return status_of(answer, status) == 404 and not _SYMBOL.search(said)
+    return status_of(answer, status) == 404 and _is_theirs(answer) and not _SYMBOL.search(said)
+
+
+def _is_theirs(answer: Mapping[str, object]) -> bool:
+    """Whether an object is in the provider's envelope of failures; a gateway's 404 is not."""
+    said = answer.get("status")
+    return isinstance(said, str) and said.lower() in {"failed", "error"}
 
 
 def from_object(  # noqa: PLR0911 — one return a class of error
@@ -107,7 +114,7 @@ def from_object(  # noqa: PLR0911 — one return a class of error
         return RateLimited(f"Firstock says we ask too much ({shown})", retry_after_s=RETRY_S, **where)
     if _SLOW.search(said) or status in {408, 504}:
         return SpanTimeout(f"Firstock ran out of time ({shown}); ask for a shorter span", **where)
-    if name in _FAULTS or status >= 500:
+    if name in _FAULTS or status >= 500 or (status == 404 and not _is_theirs(answer)):
         return ProviderFault(f"Firstock cannot answer now ({shown}); it is asked again", **where)
     if _LOST.search(said) and not login:
         return _lost(shown, where)

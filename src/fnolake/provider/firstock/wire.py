@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fnolake.errors import PayloadError
+from fnolake.errors import PayloadError, ProviderError
 from fnolake.model import IST, RawBars
 from fnolake.provider import columns
 from fnolake.provider.columns import EPOCHS, IST_OFFSET_S, count, price
@@ -93,7 +93,7 @@ def decode_envelope(body: bytes, *, status: int = 200, request: str = "", login:
     """
     answer = decode_any(body, status=status, request=request, login=login)
     if not isinstance(answer, dict):
-        raise _no_envelope(body, request)
+        raise _no_envelope(body, status, request)
     if not _is_success(answer, status):
         raise from_object(answer, status=status, request=request, login=login)
     return answer
@@ -117,7 +117,7 @@ def decode_series(body: bytes, *, status: int = 200, request: str = "") -> RawBa
         return bars
     answer = decode_any(body, status=status, request=request)
     if not isinstance(answer, dict):
-        raise _no_envelope(body, request)
+        raise _no_envelope(body, status, request)
     if not _is_success(answer, status):
         if is_no_data(answer, status):
             return None
@@ -154,7 +154,9 @@ def _is_success(answer: Mapping[str, object], status: int) -> bool:
     return status < 400 and isinstance(said, str) and said.lower() == "success"
 
 
-def _no_envelope(body: bytes, request: str) -> PayloadError:
+def _no_envelope(body: bytes, status: int, request: str) -> ProviderError:
+    if status >= 400:
+        return not_json(body, status=status, request=request)
     return PayloadError("Firstock's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
                         payload=body)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fnolake.errors import PayloadError, ProviderError, UnknownSymbol
-from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data
+from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, wrong_form
 from fnolake.provider.shoonya.wire import decode_any, decode_object
 from fnolake.provider.snapshot import Hit, Quote, UserDetails, number, text, texts, whole
 
@@ -72,7 +72,7 @@ def quote(body: bytes, *, status: int = 200, request: str = "") -> Quote:
 def search(body: bytes, *, status: int = 200, request: str = "") -> list[Hit]:
     """Read a SearchScrip answer, in its order; empty where the provider says that nothing matches (a 404 there)."""
     answer = decode_any(body, status=status, request=request)
-    if isinstance(answer, dict) and is_no_data(str(answer.get("emsg", ""))):
+    if isinstance(answer, dict) and is_no_data(answer.get("emsg")):
         return []
     if not isinstance(answer, dict) or answer.get("stat") != "Ok":
         raise _refusal(answer, body, status, request)
@@ -98,8 +98,7 @@ def user_details(body: bytes, *, status: int = 200, request: str = "UserDetails"
 def _refusal(answer: object, body: bytes, status: int, request: str) -> ProviderError:
     if isinstance(answer, dict):
         return from_object(answer, status=status, request=request)
-    return PayloadError("Shoonya's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
-                        payload=body)
+    return wrong_form(body, "an object", status=status, request=request)
 
 
 def _instant(epoch: float) -> datetime | None:

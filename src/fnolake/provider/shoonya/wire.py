@@ -18,11 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fnolake.errors import PayloadError
 from fnolake.model import RawBars
 from fnolake.provider import columns
 from fnolake.provider.columns import EPOCHS, IST_OFFSET_S, count, price
-from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, not_json
+from fnolake.provider.shoonya.refusal import from_object, is_no_data, not_json, wrong_form
 
 _PRICES = ("into", "inth", "intl", "intc", "intvwap")
 _COUNTS = ("intv", "oi", "v")
@@ -69,8 +68,7 @@ def decode_object(body: bytes, *, status: int = 200, request: str = "", login: b
         return answer
     if isinstance(answer, dict):
         raise from_object(answer, status=status, request=request, login=login)
-    raise PayloadError("Shoonya's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
-                       payload=body)
+    raise wrong_form(body, "an object", status=status, request=request)
 
 
 def decode_any(body: bytes, *, status: int = 200, request: str = "") -> Any:  # noqa: ANN401 — JSON is anything
@@ -100,15 +98,13 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
             return bars
     answer = decode_any(body, status=status, request=request)
     if isinstance(answer, dict):
-        if is_no_data(str(answer.get("emsg", ""))):
+        if is_no_data(answer.get("emsg")):
             return None
         if answer.get("stat") == "Ok":
-            raise PayloadError("Shoonya's series is an object, not a list; the bytes are kept", provider=PROVIDER,
-                               request=request, payload=body)
+            raise wrong_form(body, "a list", status=status, request=request)
         raise from_object(answer, status=status, request=request)
     if not isinstance(answer, list):
-        raise PayloadError("Shoonya's series is not a list; the bytes are kept", provider=PROVIDER, request=request,
-                           payload=body)
+        raise wrong_form(body, "a list", status=status, request=request)
     return _odd(answer) if answer else None
 
 
@@ -177,7 +173,7 @@ def _stamp(row: object) -> tuple[int, bool] | None:
 def _wall(text: str) -> int | None:
     """UTC seconds of a wall clock text in IST, to the second; None for a form that nobody has met."""
     day, _, clock = text.strip().partition(" ")
-    midnight = _midnight(day)
+    midnight = _midnight(day) if day.isascii() else None
     parts = clock.split(":")
     if midnight is None or len(parts) not in {2, 3} or not all(p.isascii() and p.isdigit() and len(p) <= 2 for p in parts):
         return None
