@@ -197,7 +197,8 @@ def amounts(rows: Rows, keys: list[str]) -> NDArray[np.float64] | None:
     tail = rows.words[ends - _WORD] >> np.uint64(40)
     third, second, last = tail & np.uint64(0xFF), (tail >> np.uint64(8)) & np.uint64(0xFF), tail >> np.uint64(16)
     lengths = ends - starts
-    two, one = (third == ord(".")) & (lengths > 3), (second == ord(".")) & (lengths > 2)
+    two = (third == ord(".")) & (lengths > 3)
+    one = (second == ord(".")) & (lengths > 2) & ~two
     tens, ones = np.where(one, last, np.where(two, second, 48)) - 48, np.where(two, last, 48) - 48
     dropped = np.where(two, 3, np.where(one, 2, 0))
     if bool(((tens > 9) | (ones > 9)).any()) or _padded_numbers(rows, starts, lengths - dropped):

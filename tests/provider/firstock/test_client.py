@@ -288,6 +288,15 @@ async def test_a_quote_is_an_object_or_a_list_of_one_in_rupees(signed_in, broker
         await signed_in.quote("NSE", "NO")
 
 
+async def test_a_list_in_which_no_price_has_a_dot_is_in_paise_as_the_documents_page_shows(signed_in, broker):
+    told = {"exchange": "NSE", "token": "26000", "tradingSymbol": "NIFTY", "lastTradedPrice": "2417780", "dayOpenPrice": "2410000"}
+    broker.say("getQuote", success([told]))
+    quote = await signed_in.quote("NSE", "NIFTY")
+    assert (quote.last, quote.open, quote.high) == (24177.8, 24100.0, None)
+    broker.say("getQuote", success(told))
+    assert (await signed_in.quote("NSE", "NIFTY")).last == 2417780.0
+
+
 async def test_a_search_keeps_the_brokers_order(signed_in, broker):
     broker.say("searchScrips", success([
         {"token": "1660", "exchange": "NSE", "companyName": "ITC LTD", "instrumentName": "Equity", "tradingSymbol": "ITC-EQ"}, 7]))

@@ -208,6 +208,18 @@ def test_a_damaged_series_is_read_as_json_reads_it_or_refused(data):
         assert_same(bars, wire._odd(json.loads(raw)["data"]))
 
 
+@pytest.mark.parametrize("text", ["242..2", "242.", ".5", "1.2.3", "00", "007", "01.5", "-5", "1e3", "1.234", "+1", "5.-1", "", "12345678901234567.25"])
+def test_a_price_in_an_odd_form_is_never_read_the_fast_way(text):
+    raw = body(row(0), row(1)).replace(b'"close":24289.2', b'"close":' + text.encode(), 1)
+    try:
+        expected = json.loads(raw)["data"]
+    except ValueError:
+        with pytest.raises(errors.PayloadError):
+            wire.decode_series(raw)
+    else:
+        assert_same(decoded(raw), wire._odd(expected))
+
+
 def test_a_request_is_compact_json_with_times_in_ist():
     assert wire.encode_request({"tradingSymbol": "M&M-EQ"}) == b'{"tradingSymbol":"M&M-EQ"}'
     start = datetime(2026, 11, 20, 3, 45, tzinfo=UTC)

@@ -15,6 +15,10 @@ from fnolake.provider.firstock.refusal import PROVIDER
 from fnolake.provider.firstock.wire import decode_envelope
 from fnolake.provider.snapshot import Hit, Quote, UserDetails, number, text, texts, whole
 
+_PRICES = (
+    "lastTradedPrice", "dayOpenPrice", "dayHighPrice", "dayLowPrice", "dayClosePrice", "VWAP", "bestBuyPrice1", "bestSellPrice1",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
@@ -52,9 +56,10 @@ def sign_in(body: bytes, *, status: int = 200, request: str = "login") -> SignIn
 
 def quote(body: bytes, *, status: int = 200, request: str = "") -> Quote:
     """
-    Read a getQuote answer: one object, or a list of one. Numbers are taken for rupees.
+    Read a getQuote answer, in rupees: one object, or a list of one.
 
-    The documents show paise without a dot in one sample; the official SDKs and other programs in use read rupees.
+    The official SDKs and other programs in use read an object in rupees with a dot. The documents' page shows a list of one
+    in paise without a dot; a list in which no price has a dot is therefore read as paise (a guess, from that page alone).
 
     Raises:
         UnknownSymbol: The provider has no such instrument, or sent an empty list.
@@ -65,12 +70,17 @@ def quote(body: bytes, *, status: int = 200, request: str = "") -> Quote:
         if not q:
             raise UnknownSymbol("Firstock has no quote of this instrument", provider=PROVIDER, request=request)
         raise _odd("quote", body, request)
+    in_paise = isinstance(data, list) and not any("." in text(q, name) for name in _PRICES)
+    last, first, high, low, previous, vwap, bid, ask = (_rupees(q.get(name), in_paise=in_paise) for name in _PRICES)
     return Quote(
-        text(q, "exchange"), whole(q.get("token")) or 0, text(q, "tradingSymbol"), number(q.get("lastTradedPrice")),
-        number(q.get("dayOpenPrice")), number(q.get("dayHighPrice")), number(q.get("dayLowPrice")),
-        number(q.get("dayClosePrice")), whole(q.get("volume")), whole(q.get("openInterest")), number(q.get("VWAP")),
-        number(q.get("bestBuyPrice1")), number(q.get("bestSellPrice1")), text(q, "requestTime"),
+        text(q, "exchange"), whole(q.get("token")) or 0, text(q, "tradingSymbol"), last, first, high, low, previous,
+        whole(q.get("volume")), whole(q.get("openInterest")), vwap, bid, ask, text(q, "requestTime"),
     )
+
+
+def _rupees(value: object, *, in_paise: bool) -> float | None:
+    found = number(value)
+    return found / 100 if in_paise and isinstance(value, str) and found is not None else found
 
 
 def search(body: bytes, *, status: int = 200, request: str = "") -> list[Hit]:
