@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, FnolakeError, StoreError
+from fnolake.errors import ConfigError, StoreError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, Notice, RequestRecord, Selection, ist_date
+from fnolake.model import Clock, Event, Notice, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
@@ -36,6 +34,7 @@ from fnolake.sync.evening import Evening
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
 from fnolake.sync.sample import count_looks
+from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
 from fnolake.sync.wanted import (
     Wanted,
@@ -315,21 +314,9 @@ class Lake:
         async with open_http(self.settings) as http:
             provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
             account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
-            started, clock, error = self.clock.now(), time.monotonic(), None
-            try:
-                if token_ref:
-                    provider.adopt(resolve(token_ref, self._environ).reveal())
-                else:
-                    async with account.turn():
-                        await provider.login(SignInHelp(code or "", self.settings.shoonya.redirect, on_address, open_browser))
-                async with account.turn():
-                    return await provider.check()
-            except FnolakeError as failed:
-                error = failed
-                raise
-            finally:
-                account.release()
-                pending.remember(self.store.state, _sign_in_record(provider.name, chosen, started, clock, error))
+            redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
+            token = resolve(token_ref, self._environ).reveal() if token_ref else ""
+            return await sign_in(account, self.store.state, self.clock, SignInHelp(code or "", redirect, on_address, open_browser), token=token)
 
     async def async_logout(self, name: str | None = None) -> str:
         """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
@@ -399,11 +386,3 @@ class _EveningContext:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.__aexit__(kind, error, trace)
-
-
-def _sign_in_record(provider: str, account: str, started: datetime, clock: float, error: FnolakeError | None) -> RequestRecord:
-    return RequestRecord(
-        key=uuid.uuid4().hex, provider=provider, account=account, route="sign-in", outcome="failed" if error else "answered",
-        started_at=started, elapsed_s=time.monotonic() - clock, error=type(error).__name__ if error else "",
-        detail=str(error)[:300] if error else "",
-    )
