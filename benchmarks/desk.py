@@ -19,6 +19,14 @@ ACCOUNT = (
     "--totp", "env:FN_TOTP", "--vendor-code", "FN0001_U", "--api-secret", "env:FN_SECRET", "--imei", "abc1234",
 )
 
+SECOND = (
+    "account", "add", "second", "--provider", "firstock", "--uid", "FN0001", "--password", "env:FN_PASSWORD", "--totp", "env:FN_TOTP",
+    "--vendor-code", "FN0001_API", "--api-key", "env:FN_KEY",
+)
+SECRETS = {
+    "FN_PASSWORD": "demo-password", "FN_TOTP": "JBSWY3DPEHPK3PXP", "FN_SECRET": "demo-secret", "FN_KEY": "0123456789abcdef0123456789abcdef",
+}
+
 
 @dataclass
 class Desk:
@@ -39,8 +47,8 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(*emulator: str, limits: str) -> Iterator[Desk]:
-    """An emulator with these arguments and a lake that is signed in and has today's masters."""
+def desk(*emulator: str, limits: str, firstock: bool = False) -> Iterator[Desk]:
+    """An emulator with these arguments and a lake that is signed in (at Firstock too) and has today's masters."""
     process = subprocess.Popen([sys.executable, "-m", "fnolake.emulator", "--port", "0", *emulator], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = json.loads(process.stdout.readline())["url"]
@@ -48,9 +56,10 @@ def desk(*emulator: str, limits: str) -> Iterator[Desk]:
         with tempfile.TemporaryDirectory() as folder:
             made = Desk(url, {
                 **os.environ, "FNOLAKE_LAKE": str(Path(folder) / "lake"), "FNOLAKE_EMULATOR": url, "FNOLAKE_CLOCK": url,
-                "FNOLAKE_SYNC__LIMITS": limits, "FN_PASSWORD": "demo-password", "FN_TOTP": "JBSWY3DPEHPK3PXP", "FN_SECRET": "demo-secret",
+                "FNOLAKE_SYNC__LIMITS": limits, "FNOLAKE_COMPARE__SAMPLE": "0", **SECRETS,
             })
-            for words in (("init", "--yes"), ACCOUNT, ("login", "bench"), ("instruments", "sync")):
+            second = (SECOND, ("login", "second")) if firstock else ()
+            for words in (("init", "--yes"), ACCOUNT, ("login", "bench"), *second, ("instruments", "sync")):
                 made.fnolake(*words)
             yield made
     finally:

@@ -226,12 +226,12 @@ def account_of(provider: object, clock: FakeClock, windows: tuple[tuple[int, flo
     return Account("a", provider, Budget(windows, clock, None, "a"), clock, rng=random.Random(1))
 
 
-async def together(account: Account, clock: FakeClock, workers: int, each: int) -> list[Asked]:
+async def together(account: Account, clock: FakeClock, workers: int, each: int, *, may_leave: bool = False) -> list[Asked]:
     answers: list[Asked] = []
 
     async def work() -> None:
         for _ in range(each):
-            answers.append(await account.ask_minutes(REQUEST))  # noqa: PERF401 — kept as they come
+            answers.append(await account.ask_minutes(REQUEST, may_leave=lambda: may_leave))  # noqa: PERF401 — kept as they come
 
     async def everyone() -> None:
         async with asyncio.TaskGroup() as group:
@@ -374,6 +374,17 @@ async def test_after_a_long_outage_asks_fail_at_once_and_a_later_probe_finds_it_
     (late,) = await together(account, clock, 1, 1)
     assert late.page is not None
     assert not account.is_down
+
+
+async def test_a_provider_that_falters_is_left_where_somebody_else_can_be_asked() -> None:
+    clock = FakeClock()
+    provider = Down(clock, clock.at + 500)
+    account = account_of(provider, clock)
+    answers = await together(account, clock, 12, 1, may_leave=True)
+    assert all(isinstance(a.error, ProviderFault) for a in answers)
+    assert account.falters
+    assert not account.is_down
+    assert provider.asked < 24
 
 
 async def test_a_cancelled_probe_gives_its_turn_to_the_next_and_proves_nothing() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 DEMO_ACCOUNT = {
     "FN_PASSWORD": "demo-password", "FN_TOTP": "JBSWY3DPEHPK3PXP", "FN_SECRET": "demo-secret",
+    "FN_KEY": "0123456789abcdef0123456789abcdef",
 }
 
 

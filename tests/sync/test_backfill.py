@@ -45,7 +45,7 @@ class Scripted:
 
     name = "scripted"
     provider_name = "scripted"
-    is_down = False
+    is_down = falters = False
     max_rows = 4000
     max_days = None
     budget = BudgetState(0, 200, 1.0)
@@ -61,7 +61,7 @@ class Scripted:
         self._answer = answer
         self.asked: list[tuple[int, date, date]] = []
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    async def ask_minutes(self, request: BarRequest, may_leave: Callable[[], bool]) -> Asked:
         await asyncio.sleep(0)
         self.asked.append((request.contract.contract, ist_date(request.start), ist_date(request.end)))
         said = self._answer(request)
@@ -197,10 +197,10 @@ async def test_a_request_given_up_in_flight_is_recorded() -> None:
     never = asyncio.Event()
 
     class Hanging(Scripted):
-        async def ask_minutes(self, request: BarRequest) -> Asked:
+        async def ask_minutes(self, request: BarRequest, may_leave: Callable[[], bool]) -> Asked:
             line.stop.set()
             await never.wait()
-            return await super().ask_minutes(request)
+            return await super().ask_minutes(request, may_leave)
 
     line = Line(Hanging(lambda _r: None), workers=1)
     await line.run(Task(OPTION, (FRI,)))

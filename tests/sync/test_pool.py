@@ -48,7 +48,8 @@ class Fake:
         self.name, self.provider_name, self.answer = name, provider, answer
         self.gate = asyncio.Semaphore(0 if gated else 1_000_000)
         self.asked: list[BarRequest] = []
-        self.is_down = False
+        self.could_leave: list[bool] = []
+        self.is_down = self.falters = False
         self.max_rows, self.max_days = 4000, max_days
         self.budget = BudgetState(0, 200, 60.0)
 
@@ -63,7 +64,8 @@ class Fake:
         if len(self.asked) == asked:
             self.gate.release()
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    async def ask_minutes(self, request: BarRequest, may_leave: Callable[[], bool]) -> Asked:
+        self.could_leave.append(may_leave())
         self.asked.append(request)
         key = f"{self.name}{len(self.asked)}"
         await asyncio.sleep(0)
@@ -275,6 +277,22 @@ async def test_an_account_that_is_down_hands_over_and_rejoins() -> None:
     assert [line for line in run.notices if line.startswith("a")] == [
         "a: the provider does not answer; the other accounts take over its work", "a: p answers again",
     ]
+
+
+async def test_an_account_that_falters_hands_over_while_another_works_and_is_waited_for_when_none_does() -> None:
+    sick, other = Fake("a", "p", failing(ProviderFault("reset"))), Fake("b", "q", gated=True)
+    sick.gate, sick.falters = asyncio.Semaphore(1), True
+    run = Run(sick, other)
+    running = asyncio.ensure_future(run(*tasks(3)))
+    for _ in range(3):
+        other.gate.release()
+    assert (await running).outcomes == {"complete": 3}
+    assert (sick.contracts, sorted(other.contracts)) == ([0], [0, 1, 2])
+    assert sick.could_leave == [True]
+    alone = Fake("a", "p", failing(ProviderFault("reset")))
+    alone.falters = True
+    assert (await Run(alone)(*tasks(1))).outcomes == {"failed": 1}
+    assert alone.could_leave == [False]
 
 
 async def test_the_last_account_to_fail_stops_the_run_with_every_reason() -> None:

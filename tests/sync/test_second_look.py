@@ -75,7 +75,7 @@ def rows(day: date, bars: int = 10, **changes: int) -> RawBars:
 class Scripted:
     """An account whose answers are made by a function of the request; it notes what was asked."""
 
-    is_down = False
+    falters = False
 
     def __init__(self, provider: str, answer: Callable[[BarRequest], RawBars | ProviderError | None], name: str = "") -> None:
         self.provider_name, self.name, self._answer = provider, name or provider, answer
@@ -86,7 +86,7 @@ class Scripted:
     def drain_sign_ins(self) -> list[RequestRecord]:
         return []
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    async def ask_minutes(self, request: BarRequest, *, may_leave: Callable[[], bool]) -> Asked:
         self.asked.append((request.contract.contract, ist_date(request.start)))
         self.reached.set()
         await self.gate.wait()

@@ -67,9 +67,9 @@ class Turn:
     probe: bool
     used: bool = False
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    async def ask_minutes(self, request: BarRequest, may_leave: Callable[[], bool] = lambda: False) -> Asked:
         """As :meth:`Account.ask_minutes`; the first request needs not wait."""
-        return await self.account.ask_minutes(request, self)
+        return await self.account.ask_minutes(request, self, may_leave)
 
 
 class Account:
@@ -146,13 +146,16 @@ class Account:
             if turn is None or not turn.used:
                 self._breaker.unused(probe=probe)
 
-    async def ask_minutes(self, request: BarRequest, turn: Turn | None = None) -> Asked:
+    async def ask_minutes(
+        self, request: BarRequest, turn: Turn | None = None, may_leave: Callable[[], bool] = lambda: False
+    ) -> Asked:
         """
         Ask for the bars of one contract, with budget, retries and renewal.
 
         Args:
             request: The contract and the span.
             turn: What :meth:`ready` gave; without one, this waits for breaker and budget first.
+            may_leave: Whether somebody else can be asked: a provider that falters is then left, not waited for.
 
         Returns:
             A page, or the error that was left; and the record of the request.
@@ -161,7 +164,7 @@ class Account:
             Safe at any await; nothing was written.
         """
         started, begun = self._clock.now(), self._clock.monotonic()
-        done = await self._ask(lambda: self.provider.minutes(request), turn)
+        done = await self._ask(lambda: self.provider.minutes(request), turn, may_leave)
         page = done.value
         record = self._record(
             "minutes", f"{request.contract.symbol} {request.start:%Y-%m-%d}", started, begun, done,
@@ -194,6 +197,11 @@ class Account:
         return self._breaker.is_broken
 
     @property
+    def falters(self) -> bool:
+        """Whether the provider has failed so often in a row that asks wait for a probe."""
+        return self._breaker.is_open
+
+    @property
     def is_out(self) -> bool:
         """Whether it can do nothing more until somebody signs in."""
         return self._over is not None
@@ -218,7 +226,9 @@ class Account:
             payload_hash=payload_hash,
         )
 
-    async def _ask(self, call: Callable[[], Awaitable[T]], turn: Turn | None = None) -> _Done[T]:
+    async def _ask(
+        self, call: Callable[[], Awaitable[T]], turn: Turn | None = None, may_leave: Callable[[], bool] = lambda: False
+    ) -> _Done[T]:
         """Until there is an answer, a final error, or no tries are left; a renewed sign-in costs no try."""
         used = self._sign_in
 
@@ -231,7 +241,7 @@ class Account:
 
         error: ProviderError | None = None
         tries, most = 0, self._tries
-        while tries < most and self._over is None:
+        while tries < most and self._over is None and not (tries and self.falters and may_leave()):
             try:
                 probe = await self._enter(turn)
             except ProviderFault as closed:

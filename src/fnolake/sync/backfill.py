@@ -33,8 +33,8 @@ SEEN_EVERY_S = 1.0
 class Turns(Protocol):
     """Leave to ask once."""
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
-        """Ask once, with retries and budget; never raises for what the provider does."""
+    async def ask_minutes(self, request: BarRequest, may_leave: Callable[[], bool]) -> Asked:
+        """Ask once, with retries and budget, while nobody else can; never raises for what the provider does."""
 
 
 class Asks(Protocol):
@@ -57,6 +57,10 @@ class Asks(Protocol):
     @property
     def is_down(self) -> bool:
         """Whether asking is of no use for now."""
+
+    @property
+    def falters(self) -> bool:
+        """Whether asking waits for a probe."""
 
     @property
     def budget(self) -> BudgetState:
@@ -169,7 +173,7 @@ class Backfill:
         """Ask for one task and decide it, or give it back if the account cannot go on."""
         record = None
         try:
-            asked = await turn.ask_minutes(request_of(task))
+            asked = await turn.ask_minutes(request_of(task), lambda: self._pool.others(seat.member))
             record = asked.record
             if self._lost(seat, asked) and self._pool.working:
                 back = replace(task, tried=task.tried | {seat.member.name})
@@ -187,7 +191,7 @@ class Backfill:
         error, member = asked.error, seat.member
         if isinstance(error, AuthError):
             news, lost = self._pool.lose(member, str(error), for_good=True), True
-        elif error is not None and seat.account.is_down:
+        elif error is not None and (seat.account.is_down or (seat.account.falters and self._pool.others(member))):
             news, lost = self._pool.lose(member, f"{member.name}: the provider does not answer", for_good=False), True
         else:
             if error is None and self._pool.regain(member):

@@ -115,6 +115,10 @@ class Pool:
         """Who can be given work now."""
         return [member for member in self._members if member.state is State.WORKING]
 
+    def others(self, member: Member) -> bool:
+        """Whether somebody else can be given work now."""
+        return any(one is not member for one in self.working)
+
     # -- taking and landing ---------------------------------------------------------------------------------------
 
     async def wait_for(self, member: Member) -> bool:

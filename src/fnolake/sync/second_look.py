@@ -63,13 +63,13 @@ class Asks(Protocol):
         """The provider's name."""
 
     @property
-    def is_down(self) -> bool:
-        """Whether asking is of no use for now."""
+    def falters(self) -> bool:
+        """Whether asking waits for a probe: too long for a sample."""
 
     def drain_sign_ins(self) -> list[RequestRecord]:
         """Records of the renewals since the last call."""
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    async def ask_minutes(self, request: BarRequest, *, may_leave: Callable[[], bool]) -> Asked:
         """Ask once, with retries and budget; never raises for what the provider does."""
 
 
@@ -199,14 +199,14 @@ class SecondLook:
                 continue
             with self._turn(account):
                 asked = await self._ask(account, look, piece)
-            if isinstance(asked.error, AuthError) or account.is_down:
+            if isinstance(asked.error, AuthError) or account.falters:
                 self._out.add(account.name)
             _decide(look, asked, terms, piece)
             self._emit(PageDone(look.contract.symbol, account.name, asked.record.outcome, 0, 0))
 
     def _free(self, provider: str) -> Asks | None:
         """The least busy account of another provider that works."""
-        able = [one for one in self._accounts if one.provider_name != provider and one.name not in self._out and not one.is_down]
+        able = [one for one in self._accounts if one.provider_name != provider and one.name not in self._out and not one.falters]
         return min(able, key=lambda one: self._asking.get(one.name, 0), default=None)
 
     @contextlib.contextmanager
@@ -219,7 +219,7 @@ class SecondLook:
 
     async def _ask(self, account: Asks, look: _Look, piece: _Piece) -> Asked:
         try:
-            asked = await account.ask_minutes(_request(look))
+            asked = await account.ask_minutes(_request(look), may_leave=lambda: True)
         except asyncio.CancelledError:
             piece.requests.append(interrupted(account.provider_name, account.name, "minutes", self._now(), look.contract.symbol))
             raise
