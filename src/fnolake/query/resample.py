@@ -49,8 +49,7 @@ def resample(rows: pl.LazyFrame, interval: Interval, at: Anchors) -> pl.LazyFram
     """
     if interval == MINUTE:
         return rows
-    placed = _placed(rows, interval, at)
-    bars = _grouped(placed).join(_names(placed), on="named", how="left")
+    bars = _grouped(_placed(rows, interval, at)).join(_names(rows, at), on="named", how="left")
     return bars.select(pl.col(name).cast(kind) for name, kind in bar_schema().items())
 
 
@@ -127,10 +126,13 @@ def _grouped(placed: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _names(placed: pl.LazyFrame) -> pl.LazyFrame:
-    """Names by ``named``: those of the last session in the period, with the period's first as ``session``."""
-    by_session = placed.group_by(key=pl.col("contract") * _DAY_BASE + _day("session")).agg(
-        pl.first("contract", "first"), *(pl.first(name) for name in _SAME),
-    )
-    last = by_session.sort("session").group_by("contract", "first").agg(pl.last(name) for name in _SAME if name != "session")
-    return last.with_columns(named=pl.col("contract") * _DAY_BASE + _day("first"), session="first").drop("contract", "first")
+def _names(rows: pl.LazyFrame, at: Anchors) -> pl.LazyFrame:
+    """
+    Names by ``named``: those of the last session in the period, with the period's first as ``session``.
+
+    Works on the rows as they came: what two branches of a plan share would be held in memory whole.
+    """
+    by_session = _with_first(rows.group_by(key=pl.col("contract") * _DAY_BASE + _day("session")).agg(pl.first("contract", *_SAME)), at)
+    if any(day != first for day, first in at.first.items()):
+        by_session = by_session.group_by("contract", "first").agg(pl.col(*_SAME).sort_by("session").last())
+    return by_session.select(*_SAME[1:], session="first", named=pl.col("contract") * _DAY_BASE + _day("first"))
