@@ -54,15 +54,15 @@ def main() -> None:
         rows = pl.scan_parquet(sorted(Path(folder).glob("*.parquet")))
         rows.select(pl.len()).collect()
         for typed in ("5m", "15m", "1d", "1w"):
-            before, length, start = megabytes(), interval_of(typed), time.perf_counter()
+            before, length, start, cpu = megabytes(), interval_of(typed), time.perf_counter(), time.process_time()
             at = anchors(CALENDAR, [("NSE", "RELIANCE", "option", False)], SESSIONS, ("continuous",), length)
             made = Path(folder) / f"longer_{typed}"
             resample(rows, length, at).sink_parquet(made, compression="lz4")
-            took = time.perf_counter() - start
+            took, cpu = time.perf_counter() - start, time.process_time() - cpu
             bars = pl.scan_parquet(made).select(pl.len(), pl.sum("volume")).collect().row(0)
             assert bars[1] == rows.select(pl.sum("volume")).collect().item()
-            print(f"{EVERY_DAY * MINUTES * len(SESSIONS):,} minute bars of {len(SESSIONS)} sessions to {bars[0]:,} of {typed} in {took:.2f} s "
-                  f"(limit 2 for 5m); peak {megabytes():.0f} MB, {before:.0f} MB before")
+            print(f"{EVERY_DAY * MINUTES * len(SESSIONS):,} minute bars of {len(SESSIONS)} sessions to {bars[0]:,} of {typed} in {took:.2f} s, "
+                  f"{cpu:.2f} s of processors (limit 2 for 5m on two); peak {megabytes():.0f} MB, {before:.0f} MB before")
 
 
 if __name__ == "__main__":

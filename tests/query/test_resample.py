@@ -168,7 +168,7 @@ def by_hand(rows: pl.DataFrame, interval: str) -> list[tuple[object, ...]]:
     for (contract, day, minute), held in sorted(found.items()):
         volume = sum(row["volume"] for row in held)
         known = all(row["vwap_paise"] is not None for row in held if row["volume"])
-        vwap = round(sum(row["volume"] * (row["vwap_paise"] or 0) for row in held) / volume + 1e-9) if volume and known else None
+        vwap = round(sum(row["volume"] * (row["vwap_paise"] or 0) for row in held) / volume) if volume and known else None
         bars.append((
             contract, day, datetime(day.year, day.month, day.day, tzinfo=IST) + timedelta(minutes=minute), held[0]["open_paise"],
             max(row["high_paise"] for row in held), min(row["low_paise"] for row in held), held[-1]["close_paise"], volume,

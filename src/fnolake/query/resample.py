@@ -44,7 +44,7 @@ def resample(rows: pl.LazyFrame, interval: Interval, at: Anchors) -> pl.LazyFram
     Returns:
         ``model.bar_schema``, in no promised order. ``ts`` is the bar's start (of a day, week or month: of the first window
         of its first session); open, high, low, close and volume as usual; oi the last that is not null; vwap weighed by
-        volume, to the nearest paisa, null where nothing was traded or a traded minute has none. Names are those of the
+        volume, to the nearest paisa (half to even), null where nothing was traded or a traded minute has none. Names are those of the
         last session in the bar, ``session`` is its period's first.
     """
     if interval == MINUTE:
@@ -72,10 +72,15 @@ def _placed(rows: pl.LazyFrame, interval: Interval, at: Anchors) -> pl.LazyFrame
 
 
 def _with_first(rows: pl.LazyFrame, at: Anchors) -> pl.LazyFrame:
-    moved = {day: first for day, first in at.first.items() if day != first}
-    if not moved:
+    if not _moved(at):
         return rows.with_columns(first="session")
-    return rows.with_columns(first=pl.col("session").replace(list(moved), list(moved.values())))
+    table = pl.DataFrame(list(at.first.items()), schema={"session": pl.Date, "first": pl.Date}, orient="row")
+    return rows.join(table.lazy(), on="session", how="left")
+
+
+def _moved(at: Anchors) -> bool:
+    """Whether a period holds several sessions."""
+    return any(day != first for day, first in at.first.items())
 
 
 def _day(column: str) -> pl.Expr:
@@ -120,7 +125,7 @@ def _grouped(placed: pl.LazyFrame) -> pl.LazyFrame:
         contract=contract, ts=(label * _MINUTE_US).cast(pl.Datetime("us", "UTC")),
         open_paise=pl.col("first_price") % _PRICE_BASE, high_paise="high_paise", low_paise="low_paise",
         close_paise=pl.col("last_price") % _PRICE_BASE, volume="volume", oi=pl.col("last_oi") % _OI_BASE,
-        vwap_paise=pl.when(whole).then((pl.col("value") / pl.col("volume")).round()),
+        vwap_paise=pl.when(whole).then((pl.col("value") / pl.col("volume")).round(mode="half_to_even")),
         phase=pl.when(phase == 0).then(pl.lit(_PHASES[0])).when(phase == 1).then(pl.lit(_PHASES[1])).otherwise(pl.lit(_PHASES[2])),
         named=contract * _DAY_BASE + (label + _IST_MINUTES) // _DAY_MINUTES,
     )
@@ -133,6 +138,6 @@ def _names(rows: pl.LazyFrame, at: Anchors) -> pl.LazyFrame:
     Works on the rows as they came: what two branches of a plan share would be held in memory whole.
     """
     by_session = _with_first(rows.group_by(key=pl.col("contract") * _DAY_BASE + _day("session")).agg(pl.first("contract", *_SAME)), at)
-    if any(day != first for day, first in at.first.items()):
+    if _moved(at):
         by_session = by_session.group_by("contract", "first").agg(pl.col(*_SAME).sort_by("session").last())
     return by_session.select(*_SAME[1:], session="first", named=pl.col("contract") * _DAY_BASE + _day("first"))
