@@ -121,38 +121,42 @@ def _text(field: str) -> pl.Expr:
     return pl.col(field).cast(pl.String).fill_null("")
 
 
-def handed_over(changed: pl.DataFrame, now: Standing) -> pl.DataFrame:
+def handed_over(changed: pl.DataFrame, now: Standing) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     Differences of the others after this provider's values were taken for contracts.
 
     Args:
         changed: Pairs (new values, ``old_…``) of contracts whose values changed; ``taken`` where another had the say before.
         now: The providers, with the differences as they were.
+
+    Returns:
+        Those that were known and still differ (``DIFFERENCE_SCHEMA``), and those found now, with ``symbol``.
     """
     values = pl.concat([
         changed.select(contract="old_contract", name=pl.lit(name), kept=_text(field)) for name, field in FIELDS.items()
     ])
     others = now.differences.filter(pl.col("provider") != now.provider)
-    moved = others.drop("kept").join(values, on=["contract", "name"]).filter(pl.col("kept") != pl.col("theirs"))
-    known = others.select("contract", "provider", "name")
+    moved = others.drop("kept").join(values, on=["contract", "name"]).filter(pl.col("kept") != pl.col("theirs")).select(*DIFFERENCE_SCHEMA)
     taken = changed.filter("taken")
-    if taken.is_empty():
-        return moved.select(*DIFFERENCE_SCHEMA)
     live = now.symbols.filter((pl.col("provider") != now.provider) & pl.col("gone").is_null())
-    parts = [moved.select(*DIFFERENCE_SCHEMA)]
-    for provider in live["provider"].unique().sort().to_list():
-        pairs = taken.join(live.filter(pl.col("provider") == provider), left_on="old_contract", right_on="contract", how="semi")
-        parts.append(_unlike(pairs, "", "old_", provider, now).drop("symbol").join(known, on=["contract", "provider", "name"], how="anti"))
-    return pl.concat(parts)
+    parts = [
+        _unlike(taken.join(live.filter(pl.col("provider") == provider), left_on="old_contract", right_on="contract", how="semi"),
+                "", "old_", provider, now)
+        for provider in live["provider"].unique().sort().to_list()
+    ]
+    found = pl.concat([pl.DataFrame(schema={**DIFFERENCE_SCHEMA, "symbol": pl.String}), *parts])
+    return moved, found.join(others, on=["contract", "provider", "name"], how="anti")
 
 
-def findings(differing: pl.DataFrame, leader: str) -> list[Finding]:
+def findings(differing: pl.DataFrame) -> list[Finding]:
     """One finding a name, with how many contracts it concerns and some of them."""
     found = []
-    for (name,), rows in differing.group_by("name", maintain_order=True):
-        said = [f"{symbol} {theirs or 'nothing'}, kept {kept or 'nothing'}" for symbol, theirs, kept in
-                rows.select("symbol", "theirs", "kept").head(EXAMPLES).iter_rows()]
-        found.append(Finding(str(name), rows.height, f"{leader} listed them first: " + "; ".join(said)))
+    for (name,), rows in differing.group_by("name"):
+        said = [
+            f"{symbol} {theirs or 'none'} at {provider}, {kept or 'none'} kept" for symbol, theirs, provider, kept in
+            rows.sort("contract", "provider").select("symbol", "theirs", "provider", "kept").head(EXAMPLES).iter_rows()
+        ]
+        found.append(Finding(str(name), rows.height, "; ".join(said)))
     return sorted(found, key=lambda finding: finding.name)
 
 
@@ -184,7 +188,7 @@ def inherited(kept: pl.DataFrame, now: Standing) -> pl.DataFrame:
 
 def _renamed(pairs: pl.DataFrame) -> pl.DataFrame:
     """Pairs with the symbol of their expiry and strike, where these changed."""
-    moved = ~(pl.col("expiry").eq_missing("old_expiry") & pl.col("strike_paise").eq_missing("old_strike_paise"))
+    moved = ~(pl.col("expiry").eq_missing(pl.col("old_expiry")) & pl.col("strike_paise").eq_missing(pl.col("old_strike_paise")))
     names = {
         row["contract"]: contract_symbol(
             row["underlying"], row["kind"], row["expiry"], row["strike_paise"], row["right"], is_index=row["is_index"],

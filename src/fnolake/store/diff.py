@@ -72,29 +72,23 @@ class Diff:
         before = self._known.filter(pl.col("first_seen") <= self._day).sort("first_seen", "revision").unique(KEY, keep="last")
         after = self._known.filter(pl.col("first_seen") > self._day).sort("first_seen", "revision").unique(KEY, keep="first")
         settled = settle(self._listings, _old(before, self._renames), _old(after, {}), self._now)
-        differing = self._follow(settled, after)
-        rest = self._against_earlier(settled, before, after)
-        rest = self._against_later(rest, after)
+        differing = self._follow(settled, before, after)
+        rest, contested = self._against_earlier(settled, before, after)
+        rest = self._against_later(rest, before, after)
         self._add_new(rest, before, after)
         self._close_vanished(before)
-        self._compare(differing)
+        self._compare(pl.concat([differing, contested]))
         return self.changes
 
-    def _follow(self, settled: Settled, after: pl.DataFrame) -> pl.DataFrame:
+    def _follow(self, settled: Settled, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         """Confirm contracts that another provider has the say on; return where this one says something else."""
         pairs = pl.concat([settled.followed, settled.late], how="diagonal") if settled.late.height else settled.followed
         if pairs.is_empty():
-            return pl.DataFrame(schema={**DIFFERENCE_SCHEMA, "symbol": pl.String})
+            return self._differing(pairs)
         self._confirm(settled.followed, after)
         if settled.late.height:
-            since = self._since_unknown()
-            self._update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
-                (days(self._day), since and days(since), *pair) for pair in settled.late.select("old_contract", "old_revision").iter_rows()
-            ])
-        differing = disagreements(pairs, self._now, self._renames)
-        other = differing.filter(pl.col("name").is_in(OTHER_THING))
-        self._list(pairs.join(other, left_on="old_contract", right_on="contract", how="anti"), "old_contract")
-        return differing
+            self._extend(self._room(settled.late.with_columns(contract="old_contract", revision="old_revision"), before))
+        return self._differing(pairs)
 
     def _confirm(self, pairs: pl.DataFrame, after: pl.DataFrame) -> None:
         """Note that contracts are listed as they are known; one that had ended is listed again."""
@@ -117,13 +111,16 @@ class Diff:
         fresh = ~pl.col("old_contract").is_in(self._mine["contract"].implode())
         return first & fresh & (pl.col("old_valid_from") < since).fill_null(value=True)
 
-    def _against_earlier(self, settled: Settled, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-        """Settle own listings that an earlier row explains; return the others."""
+    def _against_earlier(self, settled: Settled, before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Settle own listings that an earlier row explains; return the others, and where they contradict a provider that still lists theirs."""
         own = settled.own
         if before.is_empty():
-            return own
-        pairs = own.join(_old(before, self._renames), on=KEY)
-        pairs = self._judge(pairs.with_columns(taken=pl.col("old_contract").is_in(settled.taken_over["contract"].implode())))
+            return own, self._differing(own.clear())
+        pairs = self._as_renamed(own.join(_old(before, self._renames), on=KEY))
+        pairs = classify(pairs.with_columns(taken=pl.col("old_contract").is_in(settled.taken_over["contract"].implode())))
+        alive = (pl.col("old_expiry") >= self._day).fill_null(value=True) & pl.col("old_contract").is_in(self._others["contract"].implode())
+        contested = pairs.filter(pl.col("fate").is_in(["new", "uncertain"]) & alive)
+        pairs = self._named(pairs.join(contested, on=KEY, how="anti"))
         kept = pairs.filter(pl.col("fate") == "same")
         self._confirm(kept, after)
         if not self._now.is_late:
@@ -133,15 +130,43 @@ class Diff:
         self._amend(pairs.filter(pl.col("fate") == "amended"), after)
         explained = pairs.filter(pl.col("fate").is_in(["same", "amended"]))
         self._list(explained, "old_contract")
-        return own.join(explained, on=KEY, how="anti")
+        return own.join(pl.concat([explained, contested]), on=KEY, how="anti"), self._contest(contested, before, after)
+
+    def _contest(self, contested: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+        """Leave contracts as they are that this provider no longer knows as they are, while another does: that one has the say now."""
+        if contested.is_empty():
+            return self._differing(contested)
+        self._confirm(contested, after)
+        self._update("update provider_symbols set since = ? where contract = ? and provider = ?", [
+            (days(self._day), number, self._now.provider) for number in contested["old_contract"].to_list()
+        ])
+        rows = before.join(contested, left_on="contract", right_on="old_contract", how="semi")
+        self._pass_on(rows.join(self._mine, on="contract").join(self._others, on="contract"))
+        return self._differing(contested)
+
+    def _differing(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Where listings of contracts that another provider has the say on say something else; what is the same contract is listed."""
+        if pairs.is_empty():
+            return pl.DataFrame(schema={**DIFFERENCE_SCHEMA, "symbol": pl.String})
+        differing = disagreements(pairs, self._now, self._renames)
+        other = differing.filter(pl.col("name").is_in(OTHER_THING))
+        self._list(pairs.join(other, left_on="old_contract", right_on="contract", how="anti"), "old_contract")
+        return differing
+
+    def _as_renamed(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """A master that still says the old name of a renamed underlying says nothing of its name."""
+        if not self._renames:
+            return pairs
+        stale = pl.col("underlying").is_in(list(self._renames)) & (pl.col("underlying").replace(self._renames) == pl.col("old_underlying"))
+        return pairs.with_columns(
+            symbol=pl.when(stale).then("old_symbol").otherwise("symbol"), underlying=pl.when(stale).then("old_underlying").otherwise("underlying"),
+        )
 
     def _amend(self, moved: pl.DataFrame, after: pl.DataFrame) -> None:
         """Add revisions from this master's day on; a second master of one day rewrites the day's own."""
-        between = moved.join(after, on=KEY, how="semi")
-        if between.height:
-            example = ", ".join(between["symbol"].head(3).to_list())
-            self.changes.findings.append(Finding("history_uncertain", between.height, f"changed between two known masters: {example}"))
-            moved = moved.join(after, on=KEY, how="anti")
+        moved = self._certain(moved, moved.join(after, on=KEY, how="semi"))
+        if self._now.is_late:
+            moved = self._certain(moved, moved.filter(~pl.col("taken") & (pl.col("old_last_seen") > self._day)))
         if moved.is_empty():
             return
         same_day = pl.col("old_first_seen") == self._day
@@ -160,22 +185,49 @@ class Diff:
                      last=pl.max_horizontal(pl.col("old_last_seen"), pl.lit(self._day)))
         self._changed.append(moved)
 
-    def _against_later(self, rest: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    def _certain(self, rows: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
+        """Rows without those that contradict what is known of the days around them; these are named and change nothing."""
+        if doubtful.is_empty():
+            return rows
+        example = ", ".join(doubtful["symbol"].head(3).to_list())
+        self.changes.findings.append(Finding("history_uncertain", doubtful.height, f"not as known masters around it say: {example}"))
+        return rows.join(doubtful, on=KEY, how="anti")
+
+    def _against_later(self, rest: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         """Settle listings that a row first seen later continues (an older master taken late); return the others."""
         if after.is_empty():
             return rest
         later = after.select(*KEY, *(pl.col(name) for name in (*ATTRIBUTES, "contract", "revision", "valid_from", "first_seen")))
         paired = later.join(_old(rest, self._renames), on=KEY).with_columns(seen=pl.col("first_seen"), taken=pl.lit(value=False))
-        pairs = self._judge(paired).filter(pl.col("fate").is_in(["same", "amended"]))
-        since = self._since_unknown()
-        self._update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
-            (days(self._day), since and days(since), *pair)
-            for pair in pairs.filter(pl.col("fate") == "same").select("contract", "revision").iter_rows()
-        ])
-        self._prepend(pairs.filter(pl.col("fate") == "amended"), since)
+        pairs = self._named(classify(paired)).filter(pl.col("fate").is_in(["same", "amended"]))
+        roomy = self._room(pairs, before)
+        self._extend(roomy.filter(pl.col("fate") == "same"))
+        self._prepend(roomy.filter(pl.col("fate") == "amended"))
         self._tighten(after.join(pairs, on=KEY, how="anti"), _old(rest, {}))
-        self._list(pairs.select("contract", provider_symbol="old_provider_symbol"), "contract")
+        self._list(roomy.select("contract", provider_symbol="old_provider_symbol"), "contract")
         return rest.join(pairs, on=KEY, how="anti")
+
+    def _room(self, rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+        """Add ``begins`` to contracts that an older master lists, and end before it what had their token."""
+        old = before.filter((pl.col("expiry") >= self._day).fill_null(value=True)).select(
+            *KEY, was="contract", was_revision="revision", was_to="valid_to", was_seen="last_seen",
+        )
+        joined = rows.join(old, on=KEY, how="left").with_columns(
+            was=pl.when(pl.col("was") != pl.col("contract")).then("was"),
+            begins=pl.when(pl.col("was").is_null()).then(pl.lit(self._since_unknown(), pl.Date)).otherwise(pl.lit(self._day)),
+        )
+        joined = self._certain(joined, joined.filter(pl.col("was").is_not_null() & (pl.col("was_seen") >= self._day)))
+        ended = joined.filter(pl.col("was").is_not_null() & (pl.col("was_to") >= self._day).fill_null(value=True))
+        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
+            (days(self._day - _DAY), *pair) for pair in ended.select("was", "was_revision").iter_rows()
+        ])
+        return joined
+
+    def _extend(self, rows: pl.DataFrame) -> None:
+        """Let contracts begin with this older master."""
+        self._update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
+            (days(self._day), begins and days(begins), *pair) for begins, *pair in rows.select("begins", "contract", "revision").iter_rows()
+        ])
 
     def _tighten(self, unlisted: pl.DataFrame, replaced: pl.DataFrame) -> None:
         """
@@ -183,7 +235,7 @@ class Diff:
 
         That holds for what only this provider lists, and for a token that was another contract's then.
         """
-        rows = unlisted.filter(pl.col("valid_from").is_null() & (pl.col("revision") == 1)).join(
+        rows = unlisted.filter((pl.col("valid_from") <= self._day).fill_null(value=True) & (pl.col("revision") == 1)).join(
             replaced.select(*KEY, "old_expiry", was=pl.lit(value=True)), on=KEY, how="left",
         )
         alone = pl.col("contract").is_in(self._others["contract"].implode()).not_() & pl.col("contract").is_in(self._mine["contract"].implode())
@@ -193,7 +245,7 @@ class Diff:
             for number, revision, expiry, first in rows.select("contract", "revision", "old_expiry", "first_seen").iter_rows()
         ])
 
-    def _prepend(self, rows: pl.DataFrame, since: date | None) -> None:
+    def _prepend(self, rows: pl.DataFrame) -> None:
         """Insert the revisions that an older master shows before the first known ones."""
         if rows.is_empty():
             return
@@ -203,10 +255,12 @@ class Diff:
             (days(start), number, revision) for start, number, revision in starts.select("starts", "contract", "revision").iter_rows()
         ])
         old = starts.with_columns(pl.col(f"old_{name}").alias(name) for name in (*ATTRIBUTES, "provider_symbol"))
-        self._insert(old, pl.col("contract"), pl.col("revision") - 1, pl.lit(since, pl.Date), pl.col("starts") - pl.duration(days=1))
+        self._insert(old, pl.col("contract"), pl.col("revision") - 1, pl.col("begins"), pl.col("starts") - pl.duration(days=1))
 
     def _add_new(self, rest: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> None:
         """Give ids, ascending by key, to listings that no known row explains; close what they replace."""
+        if self._now.is_late:
+            rest = self._certain(rest, rest.join(before.filter(pl.col("last_seen") > self._day), on=KEY, how="semi"))
         ends = after.select(*KEY, ends=pl.col("first_seen") - pl.duration(days=1))
         old = before.select(*KEY, old_contract="contract", old_revision="revision", old_expiry="expiry", old_to="valid_to")
         rows = rest.join(ends, on=KEY, how="left").join(old, on=KEY, how="left").sort(*KEY).with_columns(
@@ -261,22 +315,27 @@ class Diff:
     def _compare(self, differing: pl.DataFrame) -> None:
         """Record where the providers differ now, and what only this one lists."""
         before = self._now.differences.join(self._known, on="contract", how="semi")
-        self.changes.findings += findings(differing, "the other provider")
-        self.changes.counts["differ"] = differing["contract"].n_unique()
-        changed = [part.select(*KEY, *ATTRIBUTES, *(f"old_{name}" for name in ATTRIBUTES), "old_contract", "taken") for part in self._changed]
-        moved = pl.concat(changed) if changed else None
-        touched = pl.col("provider") == self._now.provider
-        if moved is not None:
-            touched |= pl.col("contract").is_in(moved["old_contract"].implode())
-            self.changes.differ.append(handed_over(moved, self._now))
+        touched = pl.lit(value=False) if self._now.is_late else pl.col("provider") == self._now.provider
         if not self._now.is_late:
-            self.changes.differed.append(before.filter(touched))
             self.changes.differ.append(differing.select(*DIFFERENCE_SCHEMA))
+        if self._changed:
+            names = (*ATTRIBUTES, *(f"old_{name}" for name in ATTRIBUTES), "old_contract", "taken")
+            changed = pl.concat([part.select(*names) for part in self._changed])
+            moved, found = handed_over(changed, self._now)
+            self.changes.differ += [moved, found.select(*DIFFERENCE_SCHEMA)]
+            other = found.filter(pl.col("name").is_in(OTHER_THING)).select("contract", "provider").unique()
+            self._update("update provider_symbols set gone = ? where contract = ? and provider = ?",
+                         [(days(self._day), *pair) for pair in other.sort("contract").iter_rows()])
+            touched |= (pl.col("provider") != self._now.provider) & pl.col("contract").is_in(changed["old_contract"].implode())
+            differing = pl.concat([differing, found])
+        self.changes.differed.append(before.filter(touched))
+        self.changes.findings += findings(differing)
+        self.changes.counts["differ"] = differing["contract"].n_unique()
         if self._others.height and self.changes.listed:
             self.changes.counts["only_here"] = pl.concat(self.changes.listed).join(self._others, on="contract", how="anti").height
 
-    def _judge(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        judged = classify(pairs)
+    def _named(self, judged: pl.DataFrame) -> pl.DataFrame:
+        """Note new listings that are close to what had their token."""
         doubtful = judged.filter(pl.col("fate") == "uncertain")
         if doubtful.height:
             self.changes.counts["identity_uncertain"] += doubtful.height
