@@ -261,7 +261,8 @@ class Diff:
         """Give ids, ascending by key, to listings that no known row explains; close what they replace."""
         if self._now.is_late:
             rest = self._certain(rest, rest.join(before.filter(pl.col("last_seen") > self._day), on=KEY, how="semi"))
-        ends = after.select(*KEY, ends=pl.col("first_seen") - pl.duration(days=1))
+        begun = pl.when(pl.col("valid_from") > self._day).then("valid_from").otherwise("first_seen")
+        ends = after.select(*KEY, ends=begun - pl.duration(days=1))
         old = before.select(*KEY, old_contract="contract", old_revision="revision", old_expiry="expiry", old_to="valid_to")
         rows = rest.join(ends, on=KEY, how="left").join(old, on=KEY, how="left").sort(*KEY).with_columns(
             contract=pl.int_range(pl.len(), dtype=pl.Int64) + self._next_id,
@@ -303,7 +304,12 @@ class Diff:
         self._pass_on(gone.join(self._others, on="contract"))
 
     def _pass_on(self, kept: pl.DataFrame) -> None:
-        """Take the word of the provider that has the say from now on, for contracts that this one had it on and lists no more."""
+        """
+        Take the word of the provider that has the say from now on, for contracts that this one had it on and lists no more.
+
+        One whose master of the day is still to come says it then.
+        """
+        kept = kept.filter(pl.col("leader").is_in(sorted(self._now.current)))
         if kept.is_empty():
             return
         pairs = inherited(kept, self._now)

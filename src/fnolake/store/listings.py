@@ -61,6 +61,7 @@ class Standing:
         latest: Day of the provider's newest master of that exchange, this one left out.
         symbols: ``SYMBOL_SCHEMA`` of contracts that may still be listed.
         lapsed: Providers that have no say now.
+        current: Providers whose master of that day, or a newer one, is here.
         differences: ``DIFFERENCE_SCHEMA``, all.
     """
 
@@ -70,6 +71,7 @@ class Standing:
     latest: date | None
     symbols: pl.DataFrame
     lapsed: frozenset[str]
+    current: frozenset[str]
     differences: pl.DataFrame
 
     @property
@@ -120,8 +122,9 @@ def standing(ledger: Ledger, master: Master) -> Standing:
     for provider, day in taken:
         newest[provider] = max(day, newest.get(provider, day))
     lapsed = frozenset(name for name, day in newest.items() if name != master.provider and earlier is not None and earlier - day > LAPSE)
+    current = frozenset(name for name, day in newest.items() if day >= master.day)
     recent = ledger.frame(_RECENT, SYMBOL_SCHEMA, (days(master.day - STILL_LISTED),))
-    return Standing(master.provider, master.day, earlier, max(own, default=None), recent, lapsed, differences(ledger))
+    return Standing(master.provider, master.day, earlier, max(own, default=None), recent, lapsed, current, differences(ledger))
 
 
 def symbols(ledger: Ledger, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
