@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fnolake.model import Master, RawFile, listing_schema
 from fnolake.store.store import Store
+from fnolake.sync.status import differing_line
 
 from .conftest import MON, NOW, TUE, WED, listing
 
@@ -171,6 +172,23 @@ def test_what_only_one_lists_is_counted_and_asked_only_there(store: Store) -> No
     assert store.instruments(TUE).height == 4
 
 
+def test_instruments_show_both_symbols_and_what_differs(store: Store) -> None:
+    take(store, S, MON, listing(1), listing(2))
+    assert store.with_symbols(store.instruments()).columns.count("shoonya_symbol") == 1
+    take(store, F, MON, listing(1, tick_paise=10, lot=200), listing(3))
+    shown = store.with_symbols(store.instruments())
+    assert "provider_symbol" not in shown.columns
+    assert shown.select("token", "shoonya_symbol", "firstock_symbol", "differs").rows() == [
+        (1, "shoonya:TCS24NOV26C1", "firstock:TCS24NOV26C1", "lot_differs 200 at firstock; tick_differs 0.1 at firstock"),
+        (2, "shoonya:TCS24NOV26C2", None, None), (3, None, "firstock:TCS24NOV26C3", None),
+    ]
+    assert differing_line(store.differences()) == (
+        "1 contract is not listed alike by all providers (1 lot_differs at firstock, 1 tick_differs at firstock); "
+        "what was listed first is kept: fnolake instruments --differing"
+    )
+    assert store.with_symbols(store.instruments().clear()).is_empty()
+
+
 def test_a_contract_ends_when_nobody_lists_it_any_more(store: Store) -> None:
     rows = [listing(1), listing(2), listing(3), listing(4)]
     for provider in (S, F):
@@ -214,7 +232,7 @@ def test_half_a_master_of_one_ends_nothing(store: Store) -> None:
     for provider in (S, F):
         take(store, provider, MON, *rows)
     assert take(store, F, TUE, rows[0])["delisted"] == 0
-    assert listed(store) == dict.fromkeys(range(1, 11), [S, F])
+    assert listed(store) == {number: [S, F] for number in range(1, 11)}
     assert "master_shrunk" in store.masters()["findings"].str.join("").item()
 
 
@@ -257,8 +275,8 @@ def rows_of(file: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("lakes")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lakes")
 
 
 def alone_on_each_day(store: Store) -> None:
@@ -270,13 +288,13 @@ def alone_on_each_day(store: Store) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([S, F, "third"]), st.sampled_from([MON, TUE, WED]), FILE), min_size=1, max_size=6))
-def test_any_masters_in_any_order_give_one_contract_a_token_and_day(lakes: Path, taken: list[tuple[str, date, list[dict[str, object]]]]) -> None:
+def test_whatever_masters_say_a_token_is_one_contract_on_a_day(lakes: Path, taken: list[tuple[str, date, list[dict[str, object]]]]) -> None:
     with tempfile.TemporaryDirectory(dir=lakes) as folder, Store.open(Path(folder), write=True) as store:
         seen: dict[int, tuple[object, ...]] = {}
-        for provider, day, file in taken:
+        for provider, day, file in sorted(taken, key=lambda each: each[1]):
             take(store, provider, day, *rows_of(file))
             alone_on_each_day(store)
-            now = dict(store.instruments().select("contract", pl.concat_list("venue", "segment", pl.col("token").cast(pl.String))).iter_rows())
+            now = {row[0]: row[1:] for row in store.instruments().select("contract", "venue", "segment", "token").iter_rows()}
             assert {number: now[number] for number in seen} == seen
             seen = now
 
@@ -302,7 +320,7 @@ def files_of(lives: list[dict[str, object]], day: int) -> dict[str, list[dict[st
     return {provider: rows + [listing(token) for token in range(50, 60)] for provider, rows in files.items()}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(LIFE, min_size=1, max_size=5), st.lists(st.booleans(), min_size=3, max_size=3))
 def test_masters_of_one_day_give_the_same_in_either_order_and_however_often(
     lakes: Path, lives: list[dict[str, object]], turns: list[bool],
@@ -315,7 +333,7 @@ def test_masters_of_one_day_give_the_same_in_either_order_and_however_often(
                 for provider, file in reversed(files) if swap else files:
                     take(store, provider, day, *file)
                 settled = store.instrument_history().drop("last_seen")
-                for provider, file in files * 2:
+                for provider, file in files:
                     done = take(store, provider, day, *file)
                     assert (done["new"], done["amended"], done["delisted"]) == (0, 0, 0)
                 assert store.instrument_history().drop("last_seen").equals(settled)
@@ -327,3 +345,40 @@ def test_masters_of_one_day_give_the_same_in_either_order_and_however_often(
                 store.listed_by().join(whole.unique("contract"), on="contract").select("token", "provider").sort(pl.all()).rows(),
             ))
     assert found[0] == found[1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(LIFE, min_size=1, max_size=5), st.permutations(list(itertools.product((S, F), range(3)))))
+def test_masters_taken_late_in_any_order_find_the_same_contracts(lakes: Path, lives: list[dict[str, object]], order: list[tuple[str, int]]) -> None:
+    lives = [life | {"theirs": {} if {"right", "underlying"} & set(life["theirs"]) else life["theirs"]} for life in lives]  # type: ignore[call-overload]
+    found = []
+    for turn in (sorted(order, key=lambda each: each[1]), order):
+        with tempfile.TemporaryDirectory(dir=lakes) as folder, Store.open(Path(folder), write=True) as store:
+            for provider, number in turn:
+                take(store, provider, DAYS[number], *files_of(lives, number)[provider])
+                alone_on_each_day(store)
+            found.append(store.instruments().select("token", "contract").sort("token")["token"].to_list())
+    assert found[0] == found[1]
+
+
+def whole_market(count: int) -> pl.DataFrame:
+    tokens = pl.int_range(35_000, 35_000 + count, eager=True, dtype=pl.Int64).alias("token").to_frame()
+    table = tokens.with_columns(
+        venue=pl.lit("NSE"), segment=pl.lit("FO"), underlying=pl.format("U{}", pl.col("token") % 200), kind=pl.lit("option"), right=pl.lit("CE"),
+        expiry=pl.lit(date(2026, 11, 24)), strike_paise=pl.col("token") * 100, lot=pl.lit(75), tick_paise=pl.lit(5), is_index=pl.lit(value=False),
+        symbol=pl.format("U{}X", "token"), provider_symbol=pl.format("U{}X", "token"),
+    )
+    return table.select(*listing_schema()).cast(dict(listing_schema()))  # type: ignore[arg-type]
+
+
+def test_whole_masters_of_both_are_taken_in_seconds(store: Store) -> None:
+    market = whole_market(85_000)
+    part = market.filter(pl.col("token") % 10 < 7)
+    spent = []
+    for day in (MON, TUE):
+        start = time.process_time()
+        for provider, table in ((S, market), (F, part)):
+            store.take_master(Master(provider, "NFO", day, table.height, table, payload_hash=f"{day}"), RawFile(provider, "NFO", NOW, b"x", NOW, "0"))
+        spent.append(time.process_time() - start)
+    assert max(spent) < 6, "about 1.5 and 2.1 s on an idle core"
+    assert store.listed_by().height == market.height + part.height

@@ -63,12 +63,10 @@ def settle(listings: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame, no
     others = now.others()
     if others.is_empty():
         return Settled(listings, listings.clear(), listings.clear(), others.select("contract"))
-    who = others.join(now.mine().filter(pl.col("my_gone").is_null()), on="contract", how="left").with_columns(
+    who = others.join(now.mine().filter(now.listed_then(pl.col("my_gone"))), on="contract", how="left").with_columns(
         mine=pl.col("my_since").is_not_null(), since=pl.min_horizontal(pl.col("my_since").fill_null(now.day), pl.lit(now.day)),
     )
-    me = rank(now.provider)
-    same_day = pl.col("leader_since") == pl.col("since")
-    tied = who.with_columns(follows=(pl.col("leader_since") < pl.col("since")) | (same_day & (pl.col("leader_rank") < me)))
+    tied = who.with_columns(follows=_before(pl.col("since"), now), led=_before(pl.col("my_since"), now).fill_null(value=True))
     pairs = listings.join(before, on=KEY).join(tied, left_on="old_contract", right_on="contract")
     passed = _passed(pl.col("seen"))
     followed = pairs.filter(pl.col("follows") & ~passed)
@@ -78,8 +76,14 @@ def settle(listings: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame, no
         return Settled(rest, followed, listings.clear(), over)
     explained = pairs.filter(~passed)
     later = rest.join(explained, on=KEY, how="anti").join(after, on=KEY).join(tied, left_on="old_contract", right_on="contract")
-    late = later.filter((pl.col("follows") | ~pl.col("mine")) & _same_party() & ~_replaced())
+    late = later.filter(pl.col("led") & _same_party() & ~_replaced())
     return Settled(rest.join(late, on=KEY, how="anti"), followed, late, over)
+
+
+def _before(since: pl.Expr, now: Standing) -> pl.Expr:
+    """Whether the other provider goes before this one, that lists the contract since then."""
+    tie = (pl.col("leader_since") == since) & (pl.col("leader_rank") < rank(now.provider))
+    return (pl.col("leader_since") < since) | tie
 
 
 def _passed(on: pl.Expr) -> pl.Expr:
@@ -171,17 +175,13 @@ def inherited(kept: pl.DataFrame, now: Standing) -> pl.DataFrame:
     Returns:
         Pairs (the other provider's word, ``old_…``) of those contracts that this provider had the say on.
     """
-    first = (pl.col("leader_since") < pl.col("my_since")) | (
-        (pl.col("leader_since") == pl.col("my_since")) & (pl.col("leader_rank") < rank(now.provider))
-    )
-    rows = kept.filter(~first)
+    rows = kept.filter(~_before(pl.col("my_since"), now))
     names = [name for name in rows.columns if name not in KEY]
     pairs = rows.select(*KEY, *names, *(pl.col(name).alias(f"old_{name}") for name in names)).with_columns(provider_symbol="leader_symbol")
     for name in ("lot_differs", "tick_differs", "expiry_differs", "strike_differs"):
         field = FIELDS[name]
-        theirs = now.differences.filter(pl.col("name") == name).select(
-            "contract", leader="provider", value=pl.col("theirs").cast(pairs.schema[field], strict=False),
-        )
+        value = pl.col("theirs").str.to_date() if field == "expiry" else pl.col("theirs").cast(pl.Int64, strict=False)
+        theirs = now.differences.filter((pl.col("name") == name) & (pl.col("theirs") != "")).select("contract", leader="provider", value=value)
         pairs = pairs.join(theirs, on=["contract", "leader"], how="left").with_columns(pl.coalesce("value", field).alias(field)).drop("value")
     return _renamed(pairs)
 

@@ -63,7 +63,7 @@ class Diff:
         self._renames = renames
         self._listings = master.listings.unique(KEY, keep="first").sort(*KEY).with_columns(seen=pl.lit(self._day))
         self._others = now.others().join(self._known, on="contract", how="semi")
-        self._mine = now.mine().filter(pl.col("my_gone").is_null())
+        self._mine = now.mine().filter(now.listed_then(pl.col("my_gone")))
         self._changed: list[pl.DataFrame] = []
         self.changes = Changes(counts={"new": 0, "amended": 0, "delisted": 0, "identity_uncertain": 0, "differ": 0, "only_here": 0})
 
@@ -209,12 +209,13 @@ class Diff:
 
     def _room(self, rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
         """Add ``begins`` to contracts that an older master lists, and end before it what had their token."""
-        old = before.filter((pl.col("expiry") >= self._day).fill_null(value=True)).select(
-            *KEY, was="contract", was_revision="revision", was_to="valid_to", was_seen="last_seen",
-        )
-        joined = rows.join(old, on=KEY, how="left").with_columns(
-            was=pl.when(pl.col("was") != pl.col("contract")).then("was"),
-            begins=pl.when(pl.col("was").is_null()).then(pl.lit(self._since_unknown(), pl.Date)).otherwise(pl.lit(self._day)),
+        old = before.select(*KEY, was="contract", was_revision="revision", was_to="valid_to", was_seen="last_seen", was_expiry="expiry")
+        over = pl.col("was_expiry") < self._day
+        joined = rows.join(old, on=KEY, how="left").with_columns(was=pl.when(pl.col("was") != pl.col("contract")).then("was"))
+        joined = joined.with_columns(
+            begins=pl.when(pl.col("was").is_null()).then(pl.lit(self._since_unknown(), pl.Date))
+            .when(over).then(pl.col("was_expiry") + pl.duration(days=1)).otherwise(pl.lit(self._day)),
+            was=pl.when(over.fill_null(value=False)).then(None).otherwise("was"),
         )
         joined = self._certain(joined, joined.filter(pl.col("was").is_not_null() & (pl.col("was_seen") >= self._day)))
         ended = joined.filter(pl.col("was").is_not_null() & (pl.col("was_to") >= self._day).fill_null(value=True))
@@ -330,8 +331,7 @@ class Diff:
             moved, found = handed_over(changed, self._now)
             self.changes.differ += [moved, found.select(*DIFFERENCE_SCHEMA)]
             other = found.filter(pl.col("name").is_in(OTHER_THING)).select("contract", "provider").unique()
-            self._update("update provider_symbols set gone = ? where contract = ? and provider = ?",
-                         [(days(self._day), *pair) for pair in other.sort("contract").iter_rows()])
+            self._update("delete from provider_symbols where contract = ? and provider = ?", other.sort("contract").rows())
             touched |= (pl.col("provider") != self._now.provider) & pl.col("contract").is_in(changed["old_contract"].implode())
             differing = pl.concat([differing, found])
         self.changes.differed.append(before.filter(touched))

@@ -84,10 +84,14 @@ class Standing:
         """Whether a master of that provider and day was taken before this one."""
         return self.latest == self.day
 
+    def listed_then(self, gone: pl.Expr) -> pl.Expr:
+        """Whether a provider still listed a contract on that day, given when it stopped."""
+        return gone.is_null() | (gone > self.day)
+
     def others(self) -> pl.DataFrame:
-        """Of each contract that another provider lists now, the one that would have the say: contract, leader, leader_since, leader_rank."""
+        """Of each contract that another provider listed on that day, the one that would have the say: contract, leader, leader_since, leader_rank."""
         live = self.symbols.filter(
-            (pl.col("provider") != self.provider) & pl.col("gone").is_null() & ~pl.col("provider").is_in(sorted(self.lapsed)),
+            (pl.col("provider") != self.provider) & self.listed_then(pl.col("gone")) & ~pl.col("provider").is_in(sorted(self.lapsed)),
         )
         ranked = live.with_columns(rank=_ranks(live))
         first = ranked.sort("contract", "since", "rank").unique("contract", keep="first", maintain_order=True)
@@ -191,3 +195,29 @@ def write_differences(connection: sqlite3.Connection, before: pl.DataFrame, afte
         "on conflict (contract, provider, name) do update set kept = excluded.kept, theirs = excluded.theirs",
         changed.select(*DIFFERENCE_SCHEMA).rows(),
     )
+
+
+def beside(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
+    """
+    Instruments for a person: a column ``PROVIDER_symbol`` for each provider that lists any of them, in the place of ``provider_symbol``.
+
+    A symbol is null where that provider does not list the contract; ``differs`` (only where any does) says what it lists otherwise,
+    prices in rupees.
+    """
+    here = symbols(ledger, rows["contract"])
+    names = sorted(here["provider"].unique().to_list(), key=rank)
+    if not names:
+        return rows
+    listed = here.filter(pl.col("gone").is_null() | ~pl.col("gone").is_null().any().over("contract"))
+    wide = listed.pivot("provider", index="contract", values="symbol") if listed.height else here.select("contract").clear()
+    wide = wide.rename({name: f"{name}_symbol" for name in names if name in wide.columns})
+    place = rows.columns.index("provider_symbol")
+    order = [*rows.columns[:place], *(f"{name}_symbol" for name in names if f"{name}_symbol" in wide.columns), *rows.columns[place + 1:]]
+    shown = rows.join(wide, on="contract", how="left", maintain_order="left").select(order)
+    unlike = differences(ledger).join(rows.select("contract"), on="contract", how="semi")
+    if unlike.is_empty():
+        return shown
+    price = pl.col("name").is_in(["tick_differs", "strike_differs"])
+    value = pl.when(price).then((pl.col("theirs").cast(pl.Int64, strict=False) / 100).cast(pl.String)).otherwise("theirs")
+    text = pl.format("{} {} at {}", "name", value.fill_null("none").str.strip_suffix(".0"), "provider").str.join("; ")
+    return shown.join(unlike.group_by("contract", maintain_order=True).agg(differs=text), on="contract", how="left", maintain_order="left")

@@ -247,6 +247,10 @@ class Store:
         """
         return self._book.on(on, underlyings, kinds)
 
+    def with_symbols(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``."""
+        return listings.beside(self._ledger, rows)
+
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
         return self._book.history()

@@ -36,6 +36,7 @@ from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.plan import Plan
+from fnolake.sync.status import differing_line
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 
 
@@ -192,6 +193,8 @@ class Evening:
                 "exchange": master.exchange, "rows": master.rows, "listings": master.listings.height,
                 "out_of_scope": sum(master.out_of_scope.values()), "findings": sum(f.count for f in master.findings), **counts,
             })
+        if unlike := differing_line(self._store.differences()):
+            self._emit(Notice("info", unlike))
         return rows
 
     async def take_exchange_files(self, chosen: Wanted, stop: asyncio.Event) -> None:
