@@ -1,6 +1,6 @@
 """
 The unlimited line against the emulator in another process, publishing included: contract-sessions/s, peak memory of the
-largest command, and a sync with nothing to do. First the demo's five sessions, then one session of the whole market.
+largest command, and a sync with nothing to do. First the demo's five sessions, then one and five sessions of the whole market.
 """
 
 import resource
@@ -12,6 +12,7 @@ UNDERLYINGS = "RELIANCE,TCS,NIFTY,BANKNIFTY,FINNIFTY,MIDCPNIFTY,SENSEX,HDFCBANK,
 JOBS = {
     "demo": (("--underlyings", UNDERLYINGS), ("--from", "2026-11-16", "--to", "2026-11-20")),
     "whole market": ((), ("--session", "2026-11-20")),
+    "whole market, five sessions": ((), ("--from", "2026-11-16", "--to", "2026-11-20")),
 }
 
 

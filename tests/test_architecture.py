@@ -9,10 +9,11 @@ SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
 
 FLOORS = [
     ["errors"], ["secret"], ["config"], ["model"], ["market"], ["provider"], ["normalize", "checks"], ["verify"], ["store"], ["query"],
-    ["sync"], ["notify"], ["export"], ["lake"], ["cli", "web"], ["emulator"],
+    ["sync"], ["notify"], ["export"], ["lake"], ["cli", "web"], ["emulator"], ["testing"],
 ]
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
 EMULATOR_MAY_BE_STARTED_BY = {"cli"}
+TESTING_MAY_KNOW = {"errors", "model", "provider", "testing"}
 NETWORK = {"aiohttp", "socket", "ssl", "urllib.request", "http.client", "requests"}
 MAY_LISTEN = {"provider/shoonya/signin_callback.py"}
 
@@ -53,7 +54,7 @@ def test_a_module_imports_only_from_floors_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SRC)))
 def test_traffic_leaves_only_from_provider(path: Path) -> None:
-    if station(path) in {"provider", "emulator", "web"}:
+    if station(path) in {"provider", "emulator", "web", "testing"}:
         return
     assert not imports(path) & NETWORK
 
@@ -73,3 +74,9 @@ def test_sqlite_and_delta_are_written_only_in_store() -> None:
     for path in modules():
         if {"sqlite3", "deltalake"} & {n.split(".")[0] for n in imports(path)}:
             assert station(path) in {"store", "query"}, path
+
+
+def test_the_contract_tests_know_only_what_an_adapter_knows() -> None:
+    for path in (SRC / "testing").rglob("*.py"):
+        assert own_imports(path) <= TESTING_MAY_KNOW, path
+        assert not {name.split(".")[0] for name in imports(path)} & {"pytest", "hypothesis"}, path

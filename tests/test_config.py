@@ -53,7 +53,9 @@ def test_an_account_is_a_table_and_a_variable_can_add_to_it(tmp_path: Path) -> N
         ("[exchange]\nconsent = 'maybe'\n", ["exchange.consent", "true or false"]),
         ("[account.demo]\nuid = 5\n", ["account.demo.uid", "quotes"]),
         ("[account.demo]\npasword = 'env:X'\n", ["account.demo.pasword", "account.demo.password"]),
-        ("[account.demo]\nprovider = 'zerodha'\n", ["account.demo.provider", "shoonya"]),
+        ("[account.demo]\nprovider = 'Zer odha'\n", ["account.demo.provider", "shoonya, firstock", "installed"]),
+        ("[provider.shonya]\nrest = 'https://x.org'\n", ["[provider.shonya]", "no account", "shoonya?"]),
+        ("[account.demo]\nprovider = 'acme'\n[provider.acme]\nrest = 5\n", ["provider.acme.rest", "quotes"]),
         ("[account.demo]\ngeneration = 'new'\n", ["account.demo.generation", "oauth, legacy"]),
         ("[account.demo]\nreserve = 1.0\n", ["account.demo.reserve", "between 0 and 0.99"]),
         ('[account."a b"]\nuid = "x"\n', ["a b", "letters"]),
@@ -94,6 +96,23 @@ def test_an_emulator_stands_for_every_address_unless_one_is_given(tmp_path: Path
     assert settings.shoonya.rest_oauth == "http://127.0.0.1:9/NorenWClientAPI"
     assert settings.shoonya.masters == "http://127.0.0.1:9"
     assert (settings.exchange.nse, settings.exchange.bse) == ("http://127.0.0.1:8", "http://127.0.0.1:9")
+    assert (settings.firstock.rest, settings.firstock.socket) == ("http://127.0.0.1:9/V1", "ws://127.0.0.1:9/V2/ws")
+
+
+def test_firstock_has_an_account_of_its_own_kind_and_its_addresses(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, """
+        [provider.firstock]
+        rest = "https://example.org/V1/"
+        [account.second]
+        provider = "firstock"
+        uid = "AB1234"
+        api_key = "env:KEY"
+    """)
+    settings = load(lake, {}, {})
+    assert settings.firstock.rest == "https://example.org/V1"
+    assert (settings.accounts["second"].provider, settings.accounts["second"].api_key) == ("firstock", "env:KEY")
+    with pytest.raises(ConfigError, match="secret may not stand here"):
+        load(lake, {"FNOLAKE_ACCOUNT__SECOND__API_KEY": "0123456789abcdef0123456789abcdef"}, {})
 
 
 def test_relative_paths_are_meant_from_the_lake(tmp_path: Path) -> None:
@@ -158,3 +177,17 @@ def test_an_account_that_is_written_otherwise_is_left_to_its_owner(tmp_path: Pat
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert [key for key in known_keys() if f"`{key}`" not in page] == []
+
+
+def test_a_third_partys_table_is_kept_as_its_texts(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, "[account.demo]\nprovider = 'acme'\n[provider.acme]\nrest = 'https://acme.example'\n")
+    settings = load(lake, {"FNOLAKE_PROVIDER__ACME__ZONE": "x"}, {})
+    assert settings.accounts["demo"].provider == "acme"
+    assert {name: dict(texts) for name, texts in settings.others.items()} == {"acme": {"rest": "https://acme.example", "zone": "x"}}
+
+
+def test_a_sample_is_a_share(tmp_path: Path) -> None:
+    assert load(tmp_path, {}).compare.sample == 0.02
+    assert load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "0"}).compare.sample == 0
+    with pytest.raises(ConfigError, match=r"compare.sample is 1.5, but must be between 0 and 1"):
+        load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "1.5"})

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, FnolakeError, StoreError
+from fnolake.errors import ConfigError, StoreError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, RequestRecord, Selection
+from fnolake.model import Clock, Event, Notice, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
@@ -30,11 +28,13 @@ from fnolake.query.pick import near_only, pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending
-from fnolake.sync.backfill import LineSettings
 from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
-from fnolake.sync.evening import Evening, SyncReport
+from fnolake.sync.evening import Evening
 from fnolake.sync.plan import Plan
+from fnolake.sync.report import SyncReport
+from fnolake.sync.sample import count_looks
+from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
 from fnolake.sync.wanted import (
     Wanted,
@@ -45,9 +45,12 @@ from fnolake.sync.wanted import (
     wanted,
     wanted_sessions,
 )
+from fnolake.sync.writer import LineSettings
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from fnolake.query.compare import Compared
 
 
 def _ignore(_event: Event) -> None:
@@ -134,11 +137,11 @@ class Lake:
         found = []
         for name, account in self.settings.accounts.items():
             provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
-            allowance, used = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
-            limited = self.settings.sync.limits != "off"
+            budget = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
             found.append(AccountStatus(
-                name, account.provider, account.generation, provider.signed_in, provider.signed_in_until,
-                allowance if limited else 0, used if limited else 0,
+                name, account.provider, account.generation if account.provider == "shoonya" else "",
+                provider.signed_in, provider.signed_in_until,
+                budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
             ))
         return tuple(found)
 
@@ -207,6 +210,23 @@ class Lake:
         found = read(self.store, meant, sessions, tuple(phases))
         return near_only(found) if expiry == "near" else found
 
+    def compare(
+        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
+        *, summary: bool = False,
+    ) -> pl.DataFrame:
+        """
+        Differences between two providers' bars of the same contract-sessions, see ``query.compare.DIFFERENCES``.
+
+        Of everything that was compared by default; ``summary``: one row a provider (``query.compare.SUMMARY``) instead.
+        """
+        compared = self._compared(Selection(tuple(underlying), tuple(kind), start, end))
+        return compared.summary if summary else compared.differences
+
+    def _compared(self, selection: Selection) -> Compared:
+        from fnolake.query.compare import read
+
+        return read(self.store, selected_contracts(self.store, selection), selection.start, selection.end)
+
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
     def plan(self, selection: Selection | None = None) -> Plan:
@@ -221,11 +241,16 @@ class Lake:
         chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
-        asked = next((one.allowance for one in self.accounts()), 200)
-        return plan_wanted(self.store, chosen, self._calendar, now, asked)
+        accounts = self.accounts()
+        ready = [one for one in accounts if one.signed_in] or accounts
+        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        providers = {account.provider for account in self.settings.accounts.values()}
+        looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
+        return replace(made, second_look=looks)
 
     async def async_sync(
-        self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None
+        self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
+        accounts: Sequence[str] = (),
     ) -> SyncReport:
         """
         Take what the selection wants and the lake does not have: masters, exchange files, bars; verify and publish.
@@ -234,6 +259,7 @@ class Lake:
             selection: The last finished session of everything by default.
             on_event: Told of progress.
             stop: Once set, what is verified is committed and the sync returns.
+            accounts: Ask only these; all that are usable by default.
 
         Raises:
             ConfigError: No account, or nothing finished in the selection.
@@ -244,7 +270,7 @@ class Lake:
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        async with self._evening(on_event) as evening:
+        async with self._evening(on_event, accounts) as evening:
             return await evening.run(self._from_start(selection), stop or asyncio.Event())
 
     def _from_start(self, selection: Selection | None) -> Selection:
@@ -263,8 +289,8 @@ class Lake:
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
 
-    def _evening(self, on_event: Callable[[Event], None]) -> _EveningContext:
-        return _EveningContext(self, on_event)
+    def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> _EveningContext:
+        return _EveningContext(self, on_event, accounts)
 
     # -- signing in --------------------------------------------------------------------------------------------------
 
@@ -293,21 +319,9 @@ class Lake:
         async with open_http(self.settings) as http:
             provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
             account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
-            started, clock, error = self.clock.now(), time.monotonic(), None
-            try:
-                if token_ref:
-                    provider.adopt(resolve(token_ref, self._environ).reveal())
-                else:
-                    async with account.turn():
-                        await provider.login(SignInHelp(code or "", self.settings.shoonya.redirect, on_address, open_browser))
-                async with account.turn():
-                    return await provider.check()
-            except FnolakeError as failed:
-                error = failed
-                raise
-            finally:
-                account.release()
-                pending.remember(self.store.state, _sign_in_record(provider.name, chosen, started, clock, error))
+            redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
+            token = resolve(token_ref, self._environ).reveal() if token_ref else ""
+            return await sign_in(account, self.store.state, self.clock, SignInHelp(code or "", redirect, on_address, open_browser), token=token)
 
     async def async_logout(self, name: str | None = None) -> str:
         """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
@@ -354,8 +368,9 @@ class Kept:
 class _EveningContext:
     """The stations of one sync, opened and closed together."""
 
-    def __init__(self, lake: Lake, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, lake: Lake, on_event: Callable[[Event], None], accounts: Sequence[str]) -> None:
         self._lake = lake
+        self._accounts = accounts
         self._on_event = on_event
 
     async def __aenter__(self) -> Evening:
@@ -364,18 +379,15 @@ class _EveningContext:
         if kept:
             await asyncio.to_thread(lake.store.record_requests, kept)
             pending.forget(lake.store.state)
-        self._open = connected(lake.settings, lake.store.state, lake.clock, lake.calendar, lake._environ)  # noqa: SLF001 - its own half
-        account, exchange = await self._open.__aenter__()
+        self._open = connected(lake.settings, lake.store.state, lake.clock, lake.calendar, lake._environ, self._accounts)  # noqa: SLF001 - its own half
+        found = await self._open.__aenter__()
+        for why in found.left_out:
+            self._on_event(Notice("warning", why))
         line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
-        return Evening(lake.store, account, exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line)
+        return Evening(
+            lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
+            second_look=lake.settings.compare.sample,
+        )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.__aexit__(kind, error, trace)
-
-
-def _sign_in_record(provider: str, account: str, started: datetime, clock: float, error: FnolakeError | None) -> RequestRecord:
-    return RequestRecord(
-        key=uuid.uuid4().hex, provider=provider, account=account, route="sign-in", outcome="failed" if error else "answered",
-        started_at=started, elapsed_s=time.monotonic() - clock, error=type(error).__name__ if error else "",
-        detail=str(error)[:300] if error else "",
-    )

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from fnolake.cli.app import build_app
 from fnolake.lake import Kept
 from fnolake.model import Notice, PageDone, SyncStarted
-from fnolake.sync.evening import SyncReport
 from fnolake.sync.plan import Plan
+from fnolake.sync.report import SyncReport
 from fnolake.sync.status import AccountStatus, Check, Status
 
 FRIDAY = date(2026, 11, 20)
@@ -35,6 +35,10 @@ PLAN_ROWS = pl.DataFrame({
 })
 
 
+SUMMARY = pl.DataFrame({"provider": ["firstock", "shoonya"], "compared": [12, 12], "agreed": [11, 11], "clipped_extremes": [1, 0]})
+DIFFERENCES = pl.DataFrame({"symbol": ["TCS23NOV26F"], "field": ["high"], "finding": ["clipped_high"], "size": [-4.35]})
+
+
 @dataclass
 class FakeLake:
     """Answers with what it was given; ``fails`` is raised by whatever is asked first."""
@@ -49,7 +53,14 @@ class FakeLake:
         gaps_by_reason={"missing": 90, "failed: doubtful_empty": 10}, lost_next="4 contract-sessions are lost", disk_bytes=18_200_000,
         disk_days=900, bars=1_234_567, next_command="fnolake sync", sessions=5, contracts=1201,
     ))
+    accounts_asked: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=lambda: [Check("clock", ok=True, detail="in step")])
+
+    differs: bool = True
+
+    def compare(self, *given: Any, summary: bool = False) -> pl.DataFrame:
+        self.note("compare", given)
+        return SUMMARY if summary else DIFFERENCES if self.differs else DIFFERENCES.clear()
 
     def note(self, name: str, value: Any) -> None:
         self.asked.append((name, value))
@@ -92,11 +103,12 @@ class FakeLake:
         on_event(Notice("info", "taking NFO"))
         return [{"exchange": "NFO", "rows": 3, "new": 1}]
 
-    async def async_sync(self, selection: Any, on_event: Callable[[Any], None], stop: Any) -> SyncReport:
+    async def async_sync(self, selection: Any, on_event: Callable[[Any], None], stop: Any, accounts: Any = ()) -> SyncReport:
         self.note("sync", selection)
+        self.accounts_asked = list(accounts)
         on_event(SyncStarted(1, 2, 2))
-        for left in (1, 0):
-            on_event(PageDone("TCS-EQ", "demo", "answered", 1, 385, left))
+        for _ in range(2):
+            on_event(PageDone("TCS-EQ", "demo", "answered", 1, 385))
         for text in self.report.notices:
             on_event(Notice("warning", text))
         return self.report

@@ -14,7 +14,7 @@ import pytest
 
 from fnolake.cli.desk import run_stoppable
 from fnolake.model import Selection
-from fnolake.sync.evening import SyncReport
+from fnolake.sync.report import AccountReport, SyncReport
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
@@ -59,6 +59,15 @@ def test_plan_and_dry_run_fetch_nothing(terminal: Terminal) -> None:
     assert terminal.lake.asked[0][1].backfill
     assert not terminal.lake.written
     assert terminal("plan", "--format", "csv").stdout.splitlines()[1] == "7,TCS23NOV26F,2026-11-19 2026-11-20,770.0,2026-11-23"
+
+
+def test_a_backfill_off_a_terminal_wants_a_yes(terminal: Terminal) -> None:
+    refused = terminal("sync", "--backfill")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "--yes" in refused.stderr
+    assert not terminal.lake.asked
+    assert terminal("sync", "--backfill", "--yes").exit_code == 0
+    assert [name for name, _ in terminal.lake.asked] == ["sync"]
 
 
 def test_upkeep_passes_its_switches_on(terminal: Terminal) -> None:
@@ -111,7 +120,7 @@ def test_an_undisturbed_line_was_not_stopped() -> None:
 
 
 def test_ctrl_c_during_sync_reports_and_exits_130(terminal: Terminal) -> None:
-    async def pressed(selection: Any, on_event: Any, stop: asyncio.Event) -> SyncReport:
+    async def pressed(selection: Any, on_event: Any, stop: asyncio.Event, accounts: Any) -> SyncReport:
         os.kill(os.getpid(), signal.SIGINT)
         await stop.wait()
         return SyncReport(gaps=3, interrupted=True)
@@ -121,3 +130,16 @@ def test_ctrl_c_during_sync_reports_and_exits_130(terminal: Terminal) -> None:
     assert done.exit_code == 130
     assert "committing what is verified…" in done.stderr
     assert "3 are not" in done.stdout
+
+
+def test_sync_asks_the_accounts_that_are_named(terminal: Terminal) -> None:
+    assert terminal("sync", "--account", "demo", "--account", "second").exit_code == 0
+    assert terminal.lake.accounts_asked == ["demo", "second"]
+
+
+def test_a_sync_of_several_accounts_says_what_each_did(terminal: Terminal) -> None:
+    both = AccountReport("demo", "shoonya", 200, 0, 200, 77_000), AccountReport("second", "firstock", 30, 2, 28, 9000, "signed out")
+    terminal.lake.report = SyncReport(requests=230, accounts=both)
+    said = terminal("sync").stdout
+    assert "demo (shoonya): 200 requests, 200 contract-sessions, 77,000 bars" in said
+    assert "second (firstock): 30 requests, 2 failed, 28 contract-sessions, 9,000 bars; signed out" in said

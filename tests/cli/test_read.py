@@ -110,3 +110,23 @@ def test_coverage_is_a_map_as_a_table_and_rows_otherwise(terminal: Terminal) -> 
     assert "Fri 20 Nov" in drawn
     assert [line.split() for line in drawn.splitlines() if line.startswith(("NIFTY", "TCS"))] == [["NIFTY", "100", "100", "%", "100", "%", "1,000"], ["TCS", "100", "50", "50", "%", "100", "%", "201"]]
     assert terminal("coverage").stdout.startswith("underlying,kind,session,wanted")
+
+
+def test_a_comparison_shows_the_summary_and_the_differences_and_says_so_by_its_exit(terminal: Terminal) -> None:
+    done = terminal("compare", "--format", "table", "--from", "2026-11-16", "-u", "tcs", "-k", "future")
+    assert done.exit_code == 4
+    assert "clipped_extremes" in done.stdout
+    assert "clipped_high" in done.stdout
+    assert terminal.lake.asked[-1] == ("compare", (date(2026, 11, 16), None, ("TCS",), ("future",)))
+
+
+def test_the_other_formats_have_one_of_the_two(terminal: Terminal) -> None:
+    assert terminal("compare", "--format", "csv").stdout.splitlines() == ["symbol,field,finding,size", "TCS23NOV26F,high,clipped_high,-4.35"]
+    assert terminal("compare", "--format", "json", "--summary").stdout.count("provider") == 2
+
+
+def test_providers_that_agree_end_well(terminal: Terminal) -> None:
+    terminal.lake.differs = False
+    done = terminal("compare", "--format", "table")
+    assert done.exit_code == 0
+    assert "The providers agree in everything" in done.stdout

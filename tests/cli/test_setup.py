@@ -68,6 +68,21 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(terminal: Term
     assert "account" not in file_of(terminal)
 
 
+def test_a_firstock_account_is_added_without_a_generation(terminal: Terminal) -> None:
+    terminal("init", "--yes")
+    words = ("account", "add", "second", "--provider", "firstock", "--uid", "FN0001", "--password", "env:PW", "--totp", "env:OTP")
+    lacking = terminal(*words, "--dry-run")
+    assert lacking.exit_code == 0
+    done = terminal(*words)
+    assert "without --api-key it can only sign in with" in done.stderr
+    assert file_of(terminal)["account"] == {"second": {"provider": "firstock", "uid": "FN0001", "password": "env:PW", "totp": "env:OTP"}}
+    terminal("account", "remove", "second")
+    assert "without" not in terminal(*words, "--api-key", "env:KEY").stderr
+    assert file_of(terminal)["account"]["second"]["api_key"] == "env:KEY"
+    refused = terminal("account", "add", "third", "--provider", "firstock", "--uid", "X", "--generation", "legacy")
+    assert (refused.exit_code, "--generation" in refused.stderr) == (2, True)
+
+
 def test_what_an_account_lacks_is_said(terminal: Terminal) -> None:
     terminal("init", "--yes")
     done = terminal("account", "add", "demo", "--uid", "FN0001", "--generation", "legacy", "--password", "env:PW")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fnolake.emulator.config import Demo, EmulatorConfig
+from fnolake.emulator.firstock_settings import FirstockSettings
 from fnolake.emulator.server import start
 from fnolake.emulator.totp import one_time_password
 from fnolake.model import IST
@@ -137,6 +138,48 @@ class Client:
             return await answer.json()
 
 
+class Firstock:
+    """Firstock's wire by hand, for one user."""
+
+    def __init__(self, client, uid=DEMO.uid):
+        self.http, self.url, self.control, self.uid, self.key = client.http, client.url, client.control, uid, ""
+        self.emulator = client.emulator
+
+    def other(self, uid):
+        """The wire of another user, not signed in."""
+        return Firstock(self, uid)
+
+    async def ask(self, route, raw=None, **fields):
+        """Status, content type and body of a POST."""
+        body = json.dumps(fields) if raw is None else raw
+        async with self.http.post(f"{self.url}/V1/{route}", data=body.encode()) as answer:
+            return answer.status, answer.content_type, await answer.read()
+
+    async def post(self, route, **fields):
+        status, _, body = await self.ask(route, **({"userId": self.uid, "jKey": self.key} | fields))
+        return status, json.loads(body)
+
+    def credentials(self, **changed):
+        return {
+            "userId": self.uid, "password": sha(DEMO.password), "TOTP": one_time_password(DEMO.totp_secret),
+            "vendorCode": f"{self.uid}_API", "apiKey": DEMO.api_key, **changed,
+        }
+
+    async def login(self, **changed):
+        status, answer = await self.post("login", **self.credentials(**changed))
+        self.key = answer.get("data", {}).get("susertoken", self.key)
+        return status, answer
+
+    async def series(self, symbol="M&M24NOV26F", exchange="NFO", start="09:15:00 20-11-2026",
+                     end="09:24:00 20-11-2026", interval="1mi", **fields):
+        return await self.post("timePriceSeries", exchange=exchange, tradingSymbol=symbol, startTime=start,
+                               endTime=end, interval=interval, **fields)
+
+    async def symbols(self, name, method="GET"):
+        async with self.http.request(method, f"{self.url}/V1/symbols/{name}?ref=firstock.in") as answer:
+            return answer.status, (await answer.read()).decode()
+
+
 def sha(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -157,3 +200,16 @@ async def serve():
             return client
 
         yield make
+
+
+@pytest.fixture
+async def serve_firstock(serve):
+    """A factory like ``serve``: a client signed in at Firstock, with generous limits unless others are given."""
+    async def make(world=None, uid=DEMO.uid, firstock=None, **settings):
+        free = {"history": "off", "quotes": "off", "other": "off"}
+        chosen = FirstockSettings().changed(free | (firstock or {}))
+        client = Firstock(await serve(world=world, firstock=chosen, **({"rate": 0} | settings)), uid)
+        await client.login()
+        return client
+
+    return make

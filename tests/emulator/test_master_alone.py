@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from fnolake.emulator.world import World
-from fnolake.provider.shoonya.symbols import in_scope, parse_master
+from fnolake.provider.scope import in_scope
+from fnolake.provider.shoonya.symbols import parse_master
 
 DAY = date(2025, 1, 6)
 ROWS = """Exchange,Token,LotSize,Symbol,TradingSymbol,Expiry,Instrument,OptionType,StrikePrice,TickSize,

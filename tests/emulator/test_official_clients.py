@@ -43,9 +43,9 @@ def interpreter(client: str) -> Path:
     return python
 
 
-async def drive(python: Path, given: dict) -> dict:
+async def drive(python: Path, given: dict, script: str = "drive.py", folder: Path = HERE) -> dict:
     process = await asyncio.create_subprocess_exec(
-        str(python), str(HERE / "clients" / "drive.py"), json.dumps(given),
+        str(python), str(HERE / "clients" / script), json.dumps(given), cwd=folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 120)
@@ -146,3 +146,68 @@ def assert_ticks(socket, market, future):
         assert standing["lp"] == rupees(minutes.open[at + 1])
         if listing is future:
             assert standing["v"] == str(minutes.cumulative[at] + minutes.volume[at + 1] // 4)
+
+
+@pytest.fixture
+async def told(serve_firstock, market, future, tmp_path):
+    """Everything that Firstock's SDK was told at 11:00 of a session, and what it then heard of the next minute."""
+    python = await asyncio.to_thread(interpreter, "firstock==1.2.11")
+    client = await serve_firstock(world=market, time=time(11))
+    given = {
+        "url": client.url, "uid": DEMO.uid, "password": DEMO.password, "otp": one_time_password(DEMO.totp_secret),
+        "vendor_code": "FN0001_API", "api_key": DEMO.api_key, "contract": ["NFO", future.symbol, f"NFO:{future.token}"],
+        "spot": ["NSE", "NIFTY", "NSE:26000"], "start": "09:15:00 20-11-2026", "end": "15:29:00 20-11-2026",
+        "chain": {"symbol": "NIFTY", "expiry": "23NOV26", "count": "2", "strikePrice": "26000"},
+    }
+    return await drive(python, given, "drive_firstock.py", tmp_path)
+
+
+async def test_firstocks_sdk_sees_the_same_market(told, market, future):
+    assert told["refused"]["status"] == "failed"
+    assert told["signed_in"]["message"] == "Login successful"
+    assert told["details"]["data"]["actid"] == DEMO.uid
+    assert_bars(told, market.minutes(future, DAY))
+    assert told["no_interval"]["error"] == {"field": "interval", "message": "interval cannot be empty"}
+    assert told["no_symbol"]["name"] == "BAD_REQUEST"
+    assert_told(told, market, future)
+    assert_frames(told["socket"], market, future)
+    assert told["logged_out"]["message"] == "Successfully logged out"
+    assert told["after"]["name"] == "INVALID_JKEY"
+
+
+def assert_bars(told, minutes):
+    """The finished minutes, ascending, with the prices, volumes and open interest of the market."""
+    till_now = (minutes.epoch_s >= OPEN) & (minutes.epoch_s < NOW)
+    columns = (minutes.epoch_s, minutes.open, minutes.high, minutes.low, minutes.close, minutes.volume, minutes.oi)
+    assert [
+        (row["epochTime"], *(round(row[name] * 100) for name in ("open", "high", "low", "close")), row["volume"], row["oi"])
+        for row in told["series"]["data"]
+    ] == [tuple(map(int, row)) for row in np.stack(columns, axis=1)[till_now]]
+    assert len(told["series"]["data"]) == 105
+    assert len(told["five"]["data"]) == 21
+
+
+def assert_told(told, market, future):
+    quote = market.quote(future, datetime.fromtimestamp(NOW, IST))
+    assert told["quote"]["data"]["lastTradedPrice"] == rupees(quote.lp)
+    assert [one["identifier"] for one in told["quotes"]["data"]] == [f"NFO:{future.symbol}", "NSE:NIFTY"]
+    assert told["info"]["data"]["token"] == str(future.token)
+    assert [one["token"] for one in told["search"]["data"]] == [str(future.token)]
+    assert {"NIFTY", "INDIAVIX"} <= {one["tradingSymbol"] for one in told["indices"]["data"]}
+    assert told["expiries"]["data"]["expiryDates"][0] == "23NOV2026"
+    assert len(told["chain"]["data"]) == 8
+
+
+def assert_frames(socket, market, future):
+    """One frame with both snapshots, then four with what has changed of both, that end where the market then stands."""
+    assert (socket["error"], socket["snapped"], socket["moved"], socket["closed"]) == (None, True, True, None)
+    assert len(socket["frames"]) == 5
+    for listing in (future, market.find("NSE", 26000)):
+        key, minutes = f"{listing.exchange}:{listing.token}", market.minutes(listing, DAY)
+        at = int(np.searchsorted(minutes.epoch_s, NOW))
+        standing = {name: value for frame in socket["frames"] for name, value in frame[key].items()}
+        assert socket["frames"][0][key]["i_last_traded_price"] == minutes.open[at]
+        assert standing["i_last_traded_price"] == minutes.open[at + 1]
+        assert "c_symbol" not in socket["frames"][1][key]
+        if listing is future:
+            assert standing["i_volume_traded_today"] == minutes.cumulative[at] + minutes.volume[at + 1] // 4

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-import time
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -21,6 +21,12 @@ async def run(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
+def resident_mb(pid: int) -> float:
+    """Memory of a process that runs on Linux."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["VmRSS"].split()[0]) / 1024
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_says_it_is_ready_in_one_line_and_ends_cleanly(number):
     process = await run("--underlyings", "RELIANCE,NIFTY", "--limits", "off")
@@ -28,21 +34,25 @@ async def test_it_says_it_is_ready_in_one_line_and_ends_cleanly(number):
     assert ready["url"].startswith("http://127.0.0.1:")
     assert ready["pid"] == process.pid
     assert ready["contracts"] > 100
+    assert ready["firstock"] == {
+        "rest": f"{ready['url']}/V1", "socket": f"{ready['url'].replace('http', 'ws')}/V2/ws"}
+    assert ready["shoonya"]["rest"] == f"{ready['url']}/NorenWClientAPI"
+    assert ready["users"][:2] == ["FN0001", "FN0002"]
+    assert ready["now"].startswith("2026-11-20T18:30")
     process.send_signal(number)
     out, err = await asyncio.wait_for(process.communicate(), 10)
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
 @pytest.mark.slow
-async def test_the_whole_market_starts_in_five_seconds():
-    started = time.monotonic()
+async def test_the_whole_market_is_there_from_the_start_within_its_memory():
     process = await run()
-    ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
-    elapsed = time.monotonic() - started
+    ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+    memory = resident_mb(process.pid)
     process.terminate()
     await process.communicate()
     assert ready["contracts"] > 30_000
-    assert elapsed < 5
+    assert memory < 500
 
 
 async def test_the_browser_signs_in_and_follows_the_way_back(serve):
@@ -95,7 +105,8 @@ def test_arguments_become_settings(tmp_path):
     assert config_of(["--underlyings", "tcs, m&m"]).underlyings == ("TCS", "M&M")
 
 
-@pytest.mark.parametrize("arguments", [["--limits", "lots"], ["--faults", "/nowhere.json"], ["browser"]])
+@pytest.mark.parametrize("arguments", [
+    ["--limits", "lots"], ["--faults", "/nowhere.json"], ["browser"], ["--firstock", "empty=nothing"]])
 def test_what_cannot_be_used_is_said_with_exit_code_2(arguments, capsys):
     assert main(arguments) == 2
     assert capsys.readouterr().err

@@ -12,7 +12,8 @@ from fnolake.emulator.listings import bfo_symbol, is_monthly
 from fnolake.emulator.universe import expiries
 from fnolake.emulator.world import World
 from fnolake.market.calendar import Calendar
-from fnolake.provider.shoonya.symbols import in_scope, parse_master
+from fnolake.provider.scope import in_scope
+from fnolake.provider.shoonya.symbols import parse_master
 
 DAY = date(2026, 11, 20)
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "masters"

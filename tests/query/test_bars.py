@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fnolake.model import (
     Attempt,
@@ -17,7 +19,7 @@ from fnolake.model import (
     listing_schema,
     quarantine_schema,
 )
-from fnolake.query.bars import BAR_COLUMNS, read, scan
+from fnolake.query.bars import BAR_COLUMNS, read, rupees, scan
 from fnolake.store.store import Store
 
 MON, TUE = date(2026, 11, 16), date(2026, 11, 17)
@@ -80,3 +82,9 @@ def test_a_symbol_is_that_of_its_session_when_an_expiry_has_moved(tmp_path: Path
         commit(store, pl.concat([bars(before, 1, MON, ("continuous",)), bars(after, 1, TUE, ("continuous",))]))
         rows = read(store, [1], [MON, TUE]).sort("ts")
         assert rows["symbol"].to_list() == ["TCS24NOV26F", "TCS23NOV26F"]
+
+
+@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=50))
+def test_rupees_are_the_nearest_floats(paise: list[int]) -> None:
+    frame = pl.DataFrame({"paise": pl.Series(paise, dtype=pl.Int32)})
+    assert frame.select(rupees(pl.col("paise")))["paise"].to_list() == [value / 100 for value in paise]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ from fnolake.store.store import Store
 if TYPE_CHECKING:
     from tests.scenario.conftest import Desk, Emulator
 
-KILLS = 20
-SESSIONS = ("--from", "2026-11-18", "--to", "2026-11-20")
+KILLS_WHILE_ASKING, KILLS_WHILE_PUBLISHING = 16, 4
+"""Twenty, at random counts of what the kill waits for: requests that the emulator saw, or files of the published tier."""
+SESSIONS = ("--from", "2026-11-16", "--to", "2026-11-20")
 SMALL_BATCHES = {"FNOLAKE_SYNC__BATCH_S": "0.2", "FNOLAKE_SYNC__BATCH_ROWS": "3000"}
 
 
@@ -49,23 +51,40 @@ def agrees(lake: Path) -> None:
     assert counted.sort("contract", "session").equals(said.sort("contract", "session"))
 
 
+def asked(emulator: Emulator) -> int:
+    """Series asked of the emulator so far."""
+    return int(json.loads(json.dumps(emulator.get("/emulator/asked?log=0")))["routes"].get("TPSeries", 0))
+
+
+def published(lake: Path) -> int:
+    """Files in the published tier."""
+    return sum(1 for tier in ("bars", "coverage") for path in (lake / tier).rglob("*") if path.is_file())
+
+
+def kill_once(running: subprocess.Popen[str], due: Callable[[], bool]) -> bool:
+    """Kill the process as soon as ``due`` says so; False if it ended before."""
+    while running.poll() is None:
+        if due():
+            running.kill()
+            break
+    running.communicate()
+    return running.returncode == -signal.SIGKILL
+
+
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_double_nothing(emulate: Callable[..., Emulator], desk: Callable[..., Desk]) -> None:
     emulator = emulate("--underlyings", "RELIANCE,TCS,INFY", "--limits", "off")
     calm = desk(emulator, "calm")
     calm.run("sync", *SESSIONS, expect=0)
+    requests = asked(emulator)
     rough = desk(emulator, "rough")
     rng = random.Random(20261120)
-    killed = 0
-    for _ in range(KILLS):
-        running = rough.start("sync", *SESSIONS, env=SMALL_BATCHES)
-        try:
-            running.communicate(timeout=rng.uniform(0.8, 2.6))
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.communicate()
-            killed += 1
-    assert killed >= KILLS // 2, "the syncs ended before they could be killed: make the job larger"
+    for _ in range(KILLS_WHILE_ASKING):
+        enough = asked(emulator) + rng.randint(1, requests // (2 * KILLS_WHILE_ASKING))
+        assert kill_once(rough.start("sync", *SESSIONS, env=SMALL_BATCHES), lambda: asked(emulator) >= enough)  # noqa: B023
+    for _ in range(KILLS_WHILE_PUBLISHING):
+        files = published(rough.lake) + rng.randint(1, 4)
+        assert kill_once(rough.start("sync", *SESSIONS, env=SMALL_BATCHES), lambda: published(rough.lake) >= files)  # noqa: B023
     rough.run("sync", *SESSIONS, expect=0)
     assert digest(rough.lake) == digest(calm.lake)
     assert digest(rough.lake)[1] > 0
@@ -84,10 +103,6 @@ def test_a_lost_ledger_is_rebuilt_from_what_is_published(emulate: Callable[..., 
     assert coverage(at.lake).equals(before)
     assert digest(at.lake) == bars
     assert "Nothing to do" in at.run("sync", *SESSIONS).stdout
-
-
-def asked(emulator: Emulator) -> int:
-    return int(json.loads(json.dumps(emulator.get("/emulator/asked")))["routes"].get("TPSeries", 0))
 
 
 @pytest.mark.slow

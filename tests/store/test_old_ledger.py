@@ -1,4 +1,4 @@
-"""A lake whose ledger is of version 1: one provider, symbols without their days."""
+"""A lake whose ledger is of version 1 or 2: one provider, symbols without their days."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from fnolake.store.store import Store
 
 from .conftest import MON, NOW, TUE, batch, capture, listing, master, raw
 
-VERSION_1 = """
+VERSION_2 = """
 drop table listing_differences;
 alter table provider_symbols drop column since;
 alter table provider_symbols drop column gone;
-update meta set value = '1' where name = 'ledger_version';
+update meta set value = '2' where name = 'ledger_version';
 """
+VERSION_1 = VERSION_2 + "drop table comparisons; drop table differences; update meta set value = '1' where name = 'ledger_version';"
 
 
-@pytest.fixture
-def old(lake: Path) -> Path:
+@pytest.fixture(params=[VERSION_1, VERSION_2], ids=["1", "2"])
+def old(lake: Path, request: pytest.FixtureRequest) -> Path:
     with Store.open(lake, write=True) as store:
         store.take_master(master([listing(1), listing(2), listing(3)], MON), raw())
         store.take_master(master([listing(1), listing(2)], TUE), raw())
     connection = sqlite3.connect(lake / LEDGER_FILE)
-    connection.executescript(VERSION_1)
+    connection.executescript(request.param)
     connection.close()
     return lake
 
@@ -40,11 +41,13 @@ def version(lake: Path) -> str:
 
 
 def test_a_reader_sees_it_and_changes_nothing(old: Path) -> None:
+    before = version(old)
     with Store.open(old, write=False) as store:
         assert store.instruments().height == 3
         assert store.listed_by().rows() == [(1, "shoonya"), (2, "shoonya"), (3, "shoonya")]
-        assert store.differences().is_empty()
-    assert version(old) == "1"
+        assert store.listing_differences().is_empty()
+        assert "shoonya_symbol" in store.with_symbols(store.instruments()).columns
+    assert version(old) == before
 
 
 def test_the_first_writer_brings_it_up_and_keeps_every_id(old: Path) -> None:
@@ -57,7 +60,7 @@ def test_the_first_writer_brings_it_up_and_keeps_every_id(old: Path) -> None:
         done = store.take_master(Master("firstock", "NFO", TUE, 2, table.listings), RawFile("firstock", "NFO", NOW, b"x", NOW, "0"))
         assert (done["new"], done["amended"], done["differ"]) == (0, 0, 1)
         assert store.instruments()["contract"].to_list() == [1, 2, 3]
-    assert version(old) == "2"
+    assert version(old) == "3"
 
 
 def test_symbols_that_nobody_wrote_down_are_of_the_first_provider(old: Path) -> None:

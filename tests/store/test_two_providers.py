@@ -36,7 +36,7 @@ def listed(store: Store) -> dict[int, list[str]]:
 
 
 def differ(store: Store) -> list[tuple[object, ...]]:
-    return store.differences().select("contract", "provider", "name", "kept", "theirs").rows()
+    return store.listing_differences().select("contract", "provider", "name", "kept", "theirs").rows()
 
 
 @pytest.mark.parametrize("order", [(S, F), (F, S)])
@@ -116,7 +116,7 @@ def test_masters_in_turn_never_move_a_value_to_and_fro(store: Store) -> None:
     assert store.instrument_history().height == 2
     assert store.instruments().select("lot", "tick_paise").rows() == [(175, 5), (175, 5)]
     assert [row[2] for row in differ(store)] == ["lot_differs", "tick_differs"]
-    assert store.differences()["since"].to_list() == [MON, MON]
+    assert store.listing_differences()["since"].to_list() == [MON, MON]
 
 
 def test_who_listed_it_first_keeps_the_say(store: Store) -> None:
@@ -182,7 +182,7 @@ def test_instruments_show_both_symbols_and_what_differs(store: Store) -> None:
         (1, "shoonya:TCS24NOV26C1", "firstock:TCS24NOV26C1", "lot_differs 200 at firstock; tick_differs 0.1 at firstock"),
         (2, "shoonya:TCS24NOV26C2", None, None), (3, None, "firstock:TCS24NOV26C3", None),
     ]
-    assert differing_line(store.differences()) == (
+    assert differing_line(store.listing_differences()) == (
         "1 contract is not listed alike by all providers (1 lot_differs at firstock, 1 tick_differs at firstock); "
         "what was listed first is kept: fnolake instruments --differing"
     )
@@ -341,7 +341,7 @@ def test_masters_of_one_day_give_the_same_in_either_order_and_however_often(
             whole = store.instrument_history().sort("venue", "segment", "token", "contract", "revision")
             found.append((
                 whole.drop("contract", "last_seen").rows(),
-                store.differences().join(whole.unique("contract"), on="contract").select("token", "provider", "name", "kept", "theirs").sort(pl.all()).rows(),
+                store.listing_differences().join(whole.unique("contract"), on="contract").select("token", "provider", "name", "kept", "theirs").sort(pl.all()).rows(),
                 store.listed_by().join(whole.unique("contract"), on="contract").select("token", "provider").sort(pl.all()).rows(),
             ))
     assert found[0] == found[1]

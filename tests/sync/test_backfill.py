@@ -1,7 +1,8 @@
 """The four steps with a scripted account: what is decided, what is asked again, what is committed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -12,7 +13,10 @@ from fnolake.errors import ProviderError, ProviderFault, SignedInElsewhere, Span
 from fnolake.market.calendar import Calendar
 from fnolake.model import BarRequest, Batch, Contract, Event, Notice, Page, RawBars, RequestRecord, ist_date
 from fnolake.provider.account import Asked
-from fnolake.sync.backfill import Backfill, LineSettings, Tally, Task
+from fnolake.provider.budget import BudgetState
+from fnolake.sync.backfill import Backfill
+from fnolake.sync.pool import Task
+from fnolake.sync.writer import LineSettings, Tally
 from fnolake.verify import ExchangeRow
 
 CALENDAR = Calendar.bundled()
@@ -42,6 +46,13 @@ class Scripted:
     name = "scripted"
     provider_name = "scripted"
     is_down = False
+    max_rows = 4000
+    max_days = None
+    budget = BudgetState(0, 200, 1.0)
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator["Scripted"]:
+        yield self
 
     def drain_sign_ins(self) -> list[RequestRecord]:
         return []
@@ -72,7 +83,7 @@ class Line:
             return alive
 
         self.backfill = Backfill(
-            account, self.batches.append, CALENDAR, canary, exchange=lambda c, d: (exchange or {}).get((c, d)), now=lambda: NOW,
+            [account], self.batches.append, CALENDAR, {"scripted": canary}, exchange=lambda c, d: (exchange or {}).get((c, d)), now=lambda: NOW,
             must_fill=lambda _contract, _day: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}),
         )
 
@@ -210,7 +221,7 @@ async def test_a_disk_that_is_full_ends_the_run_with_its_error() -> None:
     def full(_batch: Batch) -> None:
         raise StoreError("no room")
 
-    line.backfill._commit = full
+    line.backfill._writer._commit = full
     with pytest.raises(StoreError, match="no room"):
         await asyncio.wait_for(line.run(*[Task(replace(OPTION, contract=n), (FRI,)) for n in range(500)]), 20)
 
@@ -235,7 +246,7 @@ async def test_an_answer_that_waits_for_the_canary_is_recorded_when_the_run_stop
         await asyncio.Event().wait()
         return False
 
-    line.backfill._canary = silent
+    line.backfill._decider._canaries = {"scripted": silent}
     await line.run(Task(OPTION, (FRI,)))
     assert [(r.key, r.outcome) for batch in line.batches for r in batch.requests] == [("r1", "answered")]
     assert line.outcomes == {}

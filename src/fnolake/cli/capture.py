@@ -8,6 +8,7 @@ import typer
 
 from fnolake.cli.desk import Desk, Interrupted, desk_of, on_terminal, run_stoppable, say
 from fnolake.cli.options import (
+    AccountsOption,
     BackfillOption,
     DryRunOption,
     FormatOption,
@@ -21,10 +22,11 @@ from fnolake.cli.options import (
     span_of,
 )
 from fnolake.cli.output import Format, render, render_value, write_lines
+from fnolake.errors import ConfigError
 
 if TYPE_CHECKING:
     from fnolake.model.selection import Selection
-    from fnolake.sync.evening import SyncReport
+    from fnolake.sync.report import SyncReport
 
 GAPS_LEFT = 3
 REFUSED = 5
@@ -68,6 +70,7 @@ def _show_plan(desk: Desk, selection: Selection, form: Format | None) -> None:
 def sync(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None, max_minutes: MinutesOption = None, backfill: BackfillOption = False,
+    account: AccountsOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a backfill.")] = False,
     dry_run: DryRunOption = False,
     form: FormatOption = None,
@@ -77,15 +80,18 @@ def sync(
 
     In Python: lake.async_sync.
 
-    By default of the last finished session. Exit 3 if gaps remain, 5 if the provider shut us out.
+    By default of the last finished session, by every account that is usable. Exit 3 if gaps remain, 5 if the provider shut us out.
     """
     desk = desk_of(context)
     selection = selection_of(span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill)
-    if dry_run or (backfill and not yes and on_terminal()):
+    asks = backfill and not yes
+    if asks and not dry_run and not on_terminal():
+        raise ConfigError("a backfill asks before it starts, and this is no terminal: add --yes, or see what it would do with --dry-run")
+    if dry_run or asks:
         _show_plan(desk, selection, form if dry_run else None)
         if dry_run or not typer.confirm("Go on?", default=True, err=True):
             return
-    report, pressed = _synced(desk, selection)
+    report, pressed = _synced(desk, selection, account or [])
     told = [line for line in report.lines if line not in report.notices or line == report.stopped]
     render_value(report, form, dict.fromkeys(told))
     code = exit_code(report, pressed=pressed)
@@ -93,14 +99,17 @@ def sync(
         raise typer.Exit(code)
 
 
-def _synced(desk: Desk, selection: Selection) -> tuple[SyncReport, bool]:
+def _synced(desk: Desk, selection: Selection, names: list[str]) -> tuple[SyncReport, bool]:
     from fnolake.cli.progress import progress
 
     def on_stop() -> None:
         say("committing what is verified… (Ctrl-C again stops at once; nothing committed is lost)")
 
-    with desk.open(write=True) as lake, progress(max((one.allowance for one in lake.accounts()), default=0)) as shown:
-        return run_stoppable(lambda stop: lake.async_sync(selection, shown, stop), on_stop)
+    with desk.open(write=True) as lake:
+        named = [one for one in lake.accounts() if not names or one.name in names]
+        asked = [one.per_minute for one in named if one.signed_in] or [one.per_minute for one in named]
+        with progress(sum(asked) if all(asked) else 0) as shown:
+            return run_stoppable(lambda stop: lake.async_sync(selection, shown, stop, names), on_stop)
 
 
 def exit_code(report: SyncReport, *, pressed: bool) -> int:

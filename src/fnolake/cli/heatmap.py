@@ -175,7 +175,8 @@ def _heading(sessions: Sequence[date], label: int, detail: int) -> list[Line]:
     if detail == 1:
         return [[(" " * label + f"{sessions[0]} to {sessions[-1]}", "bold")]] if sessions else []
     form = "%a %d %b" if detail == 3 else "%d %b"
-    dates: Line = [(" " * label, ""), *[(f"{day:{form}}".center(_cell_width(detail) - 2) + "  ", "bold") for day in sessions]]
+    gap = " " * (2 if detail == 3 else 1)
+    dates: Line = [(" " * label, ""), *[(f"{day:{form}}".center(_cell_width(detail) - len(gap)) + gap, "bold") for day in sessions]]
     if detail == 2:
         return [dates]
     letters = "".join(letter.rjust(3) + " " for _, letter in KINDS) + "  "

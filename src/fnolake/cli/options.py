@@ -27,6 +27,7 @@ SessionOption = Annotated[str | None, typer.Option("--session", metavar="DATE", 
 FromOption = Annotated[str | None, typer.Option("--from", metavar="DATE", help="First session, inclusive.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last session, inclusive.")]
 UnderlyingsOption = Annotated[list[str] | None, typer.Option("--underlying", "-u", metavar="NAME", help="Only this one; repeat for more.")]
+AccountsOption = Annotated[list[str] | None, typer.Option("--account", metavar="NAME", help="Ask only this one; repeat for more.")]
 KindsOption = Annotated[list[Kind] | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind; repeat for more.")]
 KindOption = Annotated[Kind | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind.")]
 ExpiryOption = Annotated[str | None, typer.Option("--expiry", metavar="DATE|near", help="An expiry, or near: the next one on each session.")]

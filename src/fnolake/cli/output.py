@@ -125,8 +125,10 @@ def in_rupees(frame: pl.DataFrame) -> pl.DataFrame:
     """The same frame with every column of paise as rupees, under its name without ``_paise``."""
     import polars as pl
 
+    from fnolake.query.bars import rupees
+
     paise = [name for name in frame.columns if name.endswith("_paise")]
-    return frame.with_columns(pl.col(paise) / 100).rename({name: name.removesuffix("_paise") for name in paise})
+    return frame.with_columns(rupees(pl.col(paise))).rename({name: name.removesuffix("_paise") for name in paise})
 
 
 def _csv(frame: pl.DataFrame) -> None:

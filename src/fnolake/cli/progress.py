@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import typer
 
-from fnolake.model.event import BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.cli.account_lines import AccountLines
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live as RichLive
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -35,31 +38,35 @@ class Count:
 
     Args:
         now: Monotonic seconds.
-        per_minute: The account's allowance, 0 = no limits, or not known.
+        per_minute: The allowance of all accounts together, 0 = no limits, or not known.
     """
 
     now: Callable[[], float] = time.monotonic
     per_minute: int = 0
     wanted: int = 0
     requests: int = 0
-    left: int = 0
     asked: int = 0
     decided: int = 0
     bars: int = 0
     durable: int = 0
     notices: set[str] = field(default_factory=set)
     recent: deque[float] = field(default_factory=deque)
+    accounts: AccountLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.accounts = AccountLines(self.now)
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
+        if isinstance(event, (AccountSeen, PageDone)):
+            self.accounts.add(event)
         match event:
             case SyncStarted():
-                self.wanted, self.requests, self.left = event.contract_sessions, event.requests, event.requests
+                self.wanted, self.requests = event.contract_sessions, event.requests
             case PageDone():
                 self.asked += 1
                 self.decided += event.sessions
                 self.bars += event.bars
-                self.left = event.left_requests
                 self.recent.append(self.now())
             case BatchCommitted():
                 self.durable += event.bars
@@ -89,7 +96,8 @@ class Count:
         else:
             asked = f"{rate:.0f}/s" if brief else f"{rate:.1f} requests/s"
         unit = "" if brief else " contract-sessions"
-        ahead = [f"{duration(self.left / rate)} left"] if self.left and rate else []
+        left = max(self.requests - self.asked, 0)
+        ahead = [f"{duration(left / rate)} left"] if left and rate else []
         return [f"{self.decided:,}/{self.wanted:,}{unit}", f"{self.bars:,} bars", asked, *ahead]
 
 
@@ -144,25 +152,36 @@ class Live:
     def __init__(self, count: Count) -> None:
         self._count = count
         self._bar: RichProgress | None = None
+        self._shown: RichLive | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
+        from rich.live import Live as RichLive
         from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
         from fnolake.cli.output import console
 
         self._bar = Progress(
             SpinnerColumn(), BarColumn(bar_width=BAR_WIDTH), TaskProgressColumn(), TextColumn("{task.description}", markup=False),
-            console=console(err=True), transient=True, refresh_per_second=5,
+            console=console(err=True),
         )
-        self._bar.start()
         self._task = self._bar.add_task("masters and exchange files…", total=None)
+        self._shown = RichLive(get_renderable=self._picture, console=self._bar.console, transient=True, refresh_per_second=5)
+        self._shown.start()
         return self
 
+    def _picture(self) -> RenderableType:
+        """The bar, and below it a line for each account."""
+        from rich.console import Group
+        from rich.text import Text
+
+        assert self._bar is not None
+        return Group(self._bar, *(Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in self._count.accounts.texts))
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = self._bar = None
 
     def __call__(self, event: Event) -> None:
         """Count it and move the bar."""
@@ -171,9 +190,9 @@ class Live:
         if isinstance(event, Notice) and event.text not in self._count.notices:
             self._bar.console.print(notice_line(event), style={"error": "red", "warning": "yellow"}.get(event.level, "dim"))
         self._count.add(event)
-        if self._count.requests:
-            done = self._count.requests - min(self._count.left, self._count.requests)
-            self._bar.update(self._task, total=self._count.requests, completed=done, description=self._fitting())
+        if self._count.wanted:
+            done = min(self._count.decided, self._count.wanted)
+            self._bar.update(self._task, total=self._count.wanted, completed=done, description=self._fitting())
 
     def _fitting(self) -> str:
         """The long text where it fits beside the bar, else the brief one."""

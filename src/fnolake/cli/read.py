@@ -1,4 +1,4 @@
-"""Commands that read: status, instruments, coverage, gaps, bars. Each parses, asks the lake once, and renders."""
+"""Commands that read: status, instruments, coverage, gaps, compare, bars. Each parses, asks the lake once, and renders."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ from fnolake.cli.output import Format, chosen, console, in_rupees, render, rende
 if TYPE_CHECKING:
     import polars as pl
 
+DIFFERENT = 4
+"""Exit code: an integrity finding."""
+
 instruments = typer.Typer(help="Find contracts (lake.instruments).", invoke_without_command=True)
 
 
@@ -37,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(instruments, name="instruments")
     app.command()(coverage)
     app.command()(gaps)
+    app.command()(compare)
     app.command()(bars)
 
 
@@ -152,6 +156,33 @@ def gaps(
     if chosen(form) is Format.TABLE and frame.height:
         for line in view.gap_lines(frame):
             typer.echo(line)
+
+
+def compare(
+    context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Only the counts of each provider.")] = False,
+    form: FormatOption = None,
+) -> None:
+    """
+    Show where two providers differ, minute by minute.
+
+    In Python: lake.compare.
+
+    A sync compares a share of what it took ([compare] sample). Exit 4 if there are differences.
+    """
+    first, last = span_of(session, start, end)
+    names, kinds = names_of(underlying), tuple(one.value for one in kind or ())
+    with desk_of(context).open() as lake:
+        counts = lake.compare(first, last, names, kinds, summary=True)
+        differences = lake.compare(first, last, names, kinds)
+    as_table = chosen(form) is Format.TABLE
+    if summary or as_table:
+        render(counts, form, nothing="Nothing was compared yet: a sync does it with accounts of two providers and [compare] sample above 0")
+    if not summary and (counts.height or not as_table):
+        render(differences, form, nothing="The providers agree in everything that was compared.")
+    if differences.height:
+        raise typer.Exit(DIFFERENT)
 
 
 def bars(

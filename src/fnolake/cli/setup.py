@@ -23,6 +23,10 @@ ConsentOption = Annotated[
 ]
 ACCOUNT_COLUMNS = ("name", "provider", "generation", "signed_in", "until", "allowance", "used")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fnolake account list` shows it.")]
+NEEDED = {
+    "oauth": ("secret_code",), "legacy": ("password", "totp", "api_secret"), "firstock": ("password", "totp", "api_key"),
+}
+"""What a sign-in needs, by generation at Shoonya, else by provider."""
 SecretHelp = "REF says where it is kept: env:NAME, file:PATH or keyring:SERVICE/USER."
 
 
@@ -66,25 +70,34 @@ def account_add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it: letters, digits, - and _.")],
     uid: Annotated[str, typer.Option(metavar="UID", help="User id at the broker.")],
-    provider: Annotated[str, typer.Option(metavar="NAME", help="The broker.")] = "shoonya",
-    generation: Annotated[str, typer.Option(metavar="oauth|legacy", help="oauth, or legacy (password and TOTP).")] = "oauth",
+    provider: Annotated[str, typer.Option(metavar="NAME", help="The broker: shoonya, firstock or an installed one.")] = "shoonya",
+    generation: Annotated[
+        str | None, typer.Option(metavar="oauth|legacy", help="Shoonya: oauth (default), or legacy (password and TOTP).", show_default=False)
+    ] = None,
     client_id: Annotated[str, typer.Option(metavar="ID", help="oauth: client id, usually UID_U.")] = "",
     secret_code: Annotated[str, typer.Option(metavar="REF", help=f"oauth: secret code. {SecretHelp}")] = "",
-    password: Annotated[str, typer.Option(metavar="REF", help=f"legacy. {SecretHelp}")] = "",
-    totp: Annotated[str, typer.Option(metavar="REF", help=f"legacy: TOTP secret. {SecretHelp}")] = "",
-    vendor_code: Annotated[str, typer.Option(metavar="CODE", help="legacy.")] = "",
+    password: Annotated[str, typer.Option(metavar="REF", help=f"legacy, firstock. {SecretHelp}")] = "",
+    totp: Annotated[str, typer.Option(metavar="REF", help=f"legacy, firstock: TOTP secret. {SecretHelp}")] = "",
+    vendor_code: Annotated[str, typer.Option(metavar="CODE", help="legacy: UID_U, firstock: UID_API, if left out.")] = "",
     api_secret: Annotated[str, typer.Option(metavar="REF", help=f"legacy: API key. {SecretHelp}")] = "",
+    api_key: Annotated[str, typer.Option(metavar="REF", help=f"firstock: API key. {SecretHelp}")] = "",
     imei: Annotated[str, typer.Option(metavar="TEXT", help="legacy: any text that stays the same.")] = "",
     reserve: Annotated[float | None, typer.Option(metavar="SHARE", help="Share of the budget left to your other programs, 0 to 0.99.")] = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Add an account to lake.toml; secrets are named, never stored."""
     from fnolake.config import add_account
+    from fnolake.provider.registry import factory
 
+    factory(provider)
+    if generation is not None and provider != "shoonya":
+        raise ConfigError(f"only Shoonya has generations: leave --generation out for {provider}")
+    if provider == "shoonya":
+        generation = generation or "oauth"
     values: dict[str, str | float | None] = {
         "provider": provider, "generation": generation, "uid": uid, "client_id": client_id, "secret_code": _anchored(secret_code),
         "password": _anchored(password), "totp": _anchored(totp), "vendor_code": vendor_code, "api_secret": _anchored(api_secret),
-        "imei": imei, "reserve": reserve,
+        "api_key": _anchored(api_key), "imei": imei, "reserve": reserve,
     }
     file = desk_of(context).file
     if dry_run:
@@ -92,8 +105,7 @@ def account_add(
         say(f"would add [account.{name}] to {file}; nothing was changed")
         return
     add_account(file, name, values)
-    wanted = ("secret_code",) if generation == "oauth" else ("password", "totp", "api_secret")
-    lacking = [f"--{key.replace('_', '-')}" for key in wanted if not values[key]]
+    lacking = [f"--{key.replace('_', '-')}" for key in NEEDED.get(generation or provider, ()) if not values[key]]
     if lacking:
         say(f"without {', '.join(lacking)} it can only sign in with `fnolake login {name} --token-from …`")
     say(f"added {name}; next: fnolake login {name}")
@@ -155,7 +167,7 @@ def account_remove(context: typer.Context, name: NameArgument, dry_run: DryRunOp
 def login(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="Needed only when there are several.", show_default=False)] = None,
-    code: Annotated[str | None, typer.Option(metavar="URL_OR_CODE", help="The address your browser was sent back to, or its code.")] = None,
+    code: Annotated[str | None, typer.Option(metavar="URL_OR_CODE", help="The address your browser was sent back to, or its code; firstock: a one-time password.")] = None,
     token_from: Annotated[str | None, typer.Option(metavar="REF", help="Adopt a token made elsewhere: env:NAME or file:PATH. It is never renewed.")] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the sign-in page here.")] = True,
 ) -> None:

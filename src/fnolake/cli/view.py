@@ -44,8 +44,9 @@ def _account(account: AccountStatus) -> tuple[str, ...]:
     state = f"signed out: fnolake login {account.name}"
     if account.signed_in:
         state = f"signed in until {clock(account.until)}" if account.until else "signed in"
-    left = f"{max(account.allowance - account.used, 0):,} of {account.allowance:,} requests left this minute" if account.allowance else "no limits"
-    return account.name, f"{account.provider} {account.generation}", state, left
+    span = "minute" if account.seconds == 60 else "second" if account.seconds == 1 else f"{account.seconds:g} s"
+    left = f"{max(account.allowance - account.used, 0):,} of {account.allowance:,} requests left this {span}" if account.allowance else "no limits"
+    return account.name, f"{account.provider} {account.generation}".strip(), state, left
 
 
 def _session_lines(status: Status) -> Iterator[str]:
@@ -94,6 +95,8 @@ def register_lines(redirect: str) -> list[str]:
         "Keep secrets outside the lake, for example in a variable or a file of mode 600, then:",
         "  fnolake account add NAME --uid UID --client-id UID_U --secret-code env:VARIABLE",
         "  fnolake login NAME",
+        "At Firstock (firstock.in/api) register the static IP alone, take the API key, then:",
+        "  fnolake account add NAME --provider firstock --uid UID --password env:A --totp env:B --api-key env:C",
     ]
 
 

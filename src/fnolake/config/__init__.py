@@ -12,6 +12,7 @@ from fnolake.config.settings import (
     AccountSettings,
     CalendarSettings,
     ExchangeSettings,
+    FirstockSettings,
     HttpSettings,
     Settings,
     ShoonyaSettings,
@@ -20,6 +21,6 @@ from fnolake.config.settings import (
 from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
-    "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "CalendarSettings", "ExchangeSettings", "HttpSettings",
-    "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
+    "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
+    "HttpSettings",     "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
 ]

@@ -23,7 +23,9 @@ from fnolake.config.settings import (
     PROVIDERS,
     AccountSettings,
     CalendarSettings,
+    CompareSettings,
     ExchangeSettings,
+    FirstockSettings,
     HttpSettings,
     Settings,
     ShoonyaSettings,
@@ -37,14 +39,16 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
-    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("exchange",): ExchangeSettings,
-    ("sync",): SyncSettings, ("calendar",): CalendarSettings, ("http",): HttpSettings,
+    ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
+    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("calendar",): CalendarSettings,
+    ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
-    "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99),
+    "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
-_CHOICES: Final = MappingProxyType({"provider": PROVIDERS, "generation": GENERATIONS, "limits": LIMITS})
+_CHOICES: Final = MappingProxyType({"generation": GENERATIONS, "limits": LIMITS})
+_PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 Key = tuple[str, ...]
 
@@ -127,6 +131,8 @@ def _emulated(base: str) -> dict[Key, object]:
     broker = {"rest_oauth": "/NorenWClientAPI", "rest_legacy": "/NorenWClientTP", "masters": "", "authorize": "/OAuthlogin/authorize/oauth"}
     return {
         **{("provider", "shoonya", name): base + path for name, path in broker.items()},
+        ("provider", "firstock", "rest"): f"{base}/V1",
+        ("provider", "firstock", "socket"): f"ws{base.removeprefix('http')}/V2/ws",
         **{("exchange", name): base for name in ("nse_archives", "bse", "nse")},
     }
 
@@ -147,7 +153,7 @@ def _checked(key: Key, value: object, where: str, folder: Path) -> object:
         raise ConfigError(f"{where}: account name {key[1]!r} is not usable: use letters, digits, - and _")
     dotted = ".".join(key)
     known = known_keys()
-    kind = known.get(f"account.NAME.{key[2]}" if is_account else dotted)
+    kind = "str" if _is_of_another(key) else known.get(f"account.NAME.{key[2]}" if is_account else dotted)
     if kind is None:
         raise ConfigError(f"{where}: {dotted} is not a setting; {_nearest(key, known)}")
     try:
@@ -157,6 +163,11 @@ def _checked(key: Key, value: object, where: str, folder: Path) -> object:
         raise ConfigError(f"{where}: {dotted} is {shown}, but {error}") from error
     _check_range(dotted, key[-1], made, where)
     return _anchored(kind, made, folder)
+
+
+def _is_of_another(key: Key) -> bool:
+    """Whether a key is in ``[provider.NAME]`` of a third party: what it means is that package's affair."""
+    return len(key) == 3 and key[0] == "provider" and key[1] not in PROVIDERS and _PROVIDER.fullmatch(key[1]) is not None
 
 
 def _nearest(key: Key, known: Mapping[str, str]) -> str:
@@ -172,6 +183,8 @@ def _check_range(dotted: str, name: str, value: object, where: str) -> None:
         raise ConfigError(f"{where}: {dotted} is {value}, but must be between {low:g} and {high:g}")
     if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{where}: {dotted} is {value!r}, but must be one of {', '.join(_CHOICES[name])}")
+    if name == "provider" and not _PROVIDER.fullmatch(str(value)):
+        raise ConfigError(f"{where}: {dotted} is {value!r}, but must be {', '.join(PROVIDERS)} or an installed one, in small letters")
 
 
 def _anchored(kind: str, value: object, folder: Path) -> object:
@@ -189,9 +202,17 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         return {key[-1]: value for key, value in values.items() if key[:-1] == prefix}
 
     names = dict.fromkeys(key[1] for key in values if key[0] == "account")
+    accounts = {name: AccountSettings(**table("account", name)) for name in names}
+    others = dict.fromkeys(key[1] for key in values if _is_of_another(key))
+    for name in others.keys() - {account.provider for account in accounts.values()}:
+        close = difflib.get_close_matches(name, PROVIDERS, n=1) or ["remove it"]
+        raise ConfigError(f"[provider.{name}] is set and no account has that provider: {close[0]}?")
     return Settings(
-        lake=lake, accounts=MappingProxyType({name: AccountSettings(**table("account", name)) for name in names}),
-        shoonya=ShoonyaSettings(**table("provider", "shoonya")), exchange=ExchangeSettings(**table("exchange")),
-        sync=SyncSettings(**table("sync")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
+        lake=lake, accounts=MappingProxyType(accounts),
+        others=MappingProxyType({name: MappingProxyType(table("provider", name)) for name in others}),
+        shoonya=ShoonyaSettings(**table("provider", "shoonya")), firstock=FirstockSettings(**table("provider", "firstock")),
+        exchange=ExchangeSettings(**table("exchange")),
+        sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
+        calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

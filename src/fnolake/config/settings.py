@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 FILE_NAME: Final = "lake.toml"
-PROVIDERS: Final = ("shoonya",)
+PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 
@@ -25,7 +25,8 @@ class AccountSettings:
     One login at one provider, table ``[account.NAME]``. Secrets are references (``fnolake.secret``), never values.
 
     ``reserve`` is the share of the budget that is left to your other programs, 0 to 1; None is half while the market
-    is open and none after. Which fields are needed depends on the generation; sign-in says what is missing.
+    is open and none after. Which fields are needed depends on the provider and, at Shoonya, the generation; sign-in says
+    what is missing.
     """
 
     provider: str = "shoonya"
@@ -37,6 +38,7 @@ class AccountSettings:
     totp: SecretReference = ""
     vendor_code: str = ""
     api_secret: SecretReference = ""
+    api_key: SecretReference = ""
     imei: str = ""
     reserve: float | None = None
 
@@ -54,6 +56,14 @@ class ShoonyaSettings:
     masters: str = ""
     authorize: str = ""
     redirect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstockSettings:
+    """Table ``[provider.firstock]``: addresses without a slash at the end; empty = the provider's own."""
+
+    rest: str = ""
+    socket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,13 @@ class SyncSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareSettings:
+    """Table ``[compare]``: ``sample`` is the share of contract-sessions that a second provider is asked for too, 0 to 1."""
+
+    sample: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -103,14 +120,18 @@ class Settings:
     Everything that can be set.
 
     ``emulator`` is the address of an emulator that stands for the broker and the exchange (it also fills every address
-    that is not set in the environment or by a flag); ``clock`` the address of one whose calendar clock is used.
+    that is not set in the environment or by a flag); ``clock`` the address of one whose calendar clock is used. ``others``
+    has the texts of ``[provider.NAME]`` for providers of third parties, by name.
     """
 
     lake: Path
     accounts: Mapping[str, AccountSettings] = field(default_factory=lambda: MappingProxyType({}))
     shoonya: ShoonyaSettings = field(default_factory=ShoonyaSettings)
+    firstock: FirstockSettings = field(default_factory=FirstockSettings)
+    others: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    compare: CompareSettings = field(default_factory=CompareSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""

@@ -21,6 +21,7 @@ from fnolake.emulator.config import (
     EmulatorConfig,
     parse_limits,
 )
+from fnolake.emulator.firstock_settings import NAMES, FirstockSettings, settings_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +61,7 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
         faults=tuple(faults if isinstance(faults, list) else [faults]), socket_cap=given.socket_cap,
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
         redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
+        firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
     )
 
 
@@ -79,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--demo", action="store_true", help=f"only {', '.join(DEMO_UNDERLYINGS)}")
     add("--masters", type=Path, nargs="+", default=[], help="real Shoonya master files to serve")
     add("--rows", type=Path, help="folder of recorded TPSeries answers to replay")
-    add("--limits", default="official", help="official, off, half or for example 10/s,100/min")
+    add("--limits", default="official", help="official, off, half (both brokers), or Shoonya's, for example 10/s,100/min")
+    add("--firstock", nargs="+", default=[], metavar="NAME=VALUE", help=f"Firstock's settings: {', '.join(NAMES)}")
     add("--faults", type=Path, help="JSON file with one scripted fault or a list")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
     add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
@@ -97,7 +100,10 @@ async def _serve(config: EmulatorConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with start(config) as emulator:
-        ready = {"url": emulator.url, "pid": os.getpid(), "contracts": emulator.contracts}
+        ready = {
+            "url": emulator.url, "pid": os.getpid(), "contracts": emulator.contracts, **emulator.addresses,
+            "now": emulator.state.clock.now().isoformat(timespec="seconds"), "users": list(config.demo.users),
+        }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         await stop.wait()

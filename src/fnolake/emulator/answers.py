@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from fnolake.emulator.faults import Fault
-from fnolake.emulator.limits import rejection_text
 
 if TYPE_CHECKING:
     from fnolake.emulator.state import State
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 WHOLE, CUT, HANG = "whole", "cut", "hang"
 NO_DATA = 'Error Occurred : 5 "no data"'
 SERVER_TIMEOUT = "Server Timeout :   "
-HTML_502 = (
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
-    b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+_HTML = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+HTML_403, HTML_502, HTML_504 = (
+    _HTML.format(title).encode() for title in ("403 Forbidden", "502 Bad Gateway", "504 Gateway Time-out")
 )
 
 
@@ -61,30 +64,35 @@ class Answer:
         return web.Response(body=self.body, status=self.status, content_type=self.content_type)
 
 
-def struck_answer(fault: Fault, state: State) -> Answer:
-    """The answer of an answer fault; ``status`` in its script overrides the usual one."""
-    name, status = fault.name, fault.options.get("status")
-    if name == "rate_rejection":
-        limit = state.config.limits[0][0] if state.config.limits else 20
-        answer = Answer.refusal(rejection_text(limit + 1, 1.0, limit), status=state.config.rate_limited_status)
-    elif name == "empty_body":
-        answer = Answer(b"")
-    elif name == "html_502":
-        answer = Answer(HTML_502, status=502, content_type="text/html")
-    elif name == "timeout_504":
-        answer = Answer.refusal(SERVER_TIMEOUT, status=504)
-    elif name == "hang":
-        answer = Answer(b"", how=HANG, seconds=fault.options.get("seconds"))
-    elif name == "cut_body":
-        answer = Answer(b'[{"stat":"Ok","time":"20-11-2026 15:39:00","ssboe":"1795', how=CUT)
-    elif name == "false_no_data":
-        answer = Answer.no_data(state.request_time())
-    else:
-        answer = Answer.refusal("Invalid Input :  Invalid IP", status=400)
-    return Answer(
-        answer.body, answer.status if status is None else int(status), name, answer.content_type, answer.how,
-        answer.seconds,
+def struck_answer(fault: Fault, words: Mapping[str, Callable[[], Answer]] | None = None) -> Answer:
+    """
+    The answer of an answer fault; ``status`` in its script overrides the usual one.
+
+    Args:
+        fault: What struck.
+        words: The provider's own answers by fault; what is the same on every wire need not be there.
+    """
+    status, said = fault.options.get("status"), {**_EVERYWHERE, **(words or {})}
+    answer = said[fault.name]()
+    return replace(
+        answer, status=answer.status if status is None else int(status), outcome=fault.name,
+        seconds=fault.options.get("seconds", answer.seconds),
     )
+
+
+_EVERYWHERE: dict[str, Callable[[], Answer]] = {
+    "empty_body": lambda: Answer(b""),
+    "html_502": lambda: Answer(HTML_502, status=502, content_type="text/html"),
+    "timeout_504": lambda: Answer(HTML_504, status=504, content_type="text/html"),
+    "hang": lambda: Answer(b"", how=HANG),
+    "cut_body": lambda: Answer(b'[{"stat":"Ok","time":"20-11-2026 15:39:00","ssboe":"1795', how=CUT),
+    "forbidden": lambda: Answer(HTML_403, status=403, content_type="text/html"),
+}
+
+
+async def reset(request: web.BaseRequest) -> web.StreamResponse:
+    """Drop the connection without an answer."""
+    return await _cut(request, b"")
 
 
 async def _hang(state: State, seconds: float | None) -> None:

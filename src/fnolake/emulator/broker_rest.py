@@ -8,13 +8,15 @@ route answers is in :mod:`fnolake.emulator.broker_routes`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from fnolake.emulator import broker_routes, oauth
-from fnolake.emulator.answers import Answer, struck_answer
+from fnolake.emulator.answers import SERVER_TIMEOUT, Answer, struck_answer
 from fnolake.emulator.faults import ANSWER_FAULTS, Ask
+from fnolake.emulator.limits import rejection_text
 from fnolake.emulator.state import State, text_of
 
 BASES = ("NorenWClientAPI", "NorenWClientTP")
@@ -44,7 +46,8 @@ async def handle(state: State, request: web.BaseRequest, route: str) -> web.Stre
     token = request.headers.get("Authorization", "").removeprefix("Bearer ") or key
     signed = state.signins.uid_of(token)
     ask = broker_routes.ask_of(state, route, data or {})
-    entry = state.asked.note(route, **broker_routes.noted(route, data or {}))
+    user = signed or text_of(data or {}, "uid")
+    entry = state.asked.note(route, provider="shoonya", user=user, **broker_routes.noted(route, data or {}))
     answer = await _answer(state, route, data, signed, ask)
     entry["outcome"] = answer.outcome
     return await answer.send(request, state)
@@ -77,4 +80,17 @@ def _at_the_gate(state: State, uid: str, ask: Ask) -> Answer | None:
     if fault is not None and fault.name == "sign_in_loss":
         state.signins.end(uid)
         return None
-    return None if fault is None else struck_answer(fault, state)
+    return None if fault is None else struck_answer(fault, _words(state))
+
+
+def _words(state: State) -> dict[str, Callable[[], Answer]]:
+    """What this broker says for faults that are its own. How it says a ban is a guess: nobody wrote it down."""
+    limit = state.config.limits[0][0] if state.config.limits else 20
+    rejected, slow_down = rejection_text(limit + 1, 1.0, limit), state.config.rate_limited_status
+    return {
+        "rate_rejection": lambda: Answer.refusal(rejected, status=slow_down),
+        "timeout_504": lambda: Answer.refusal(SERVER_TIMEOUT, status=504),
+        "false_no_data": lambda: Answer.no_data(state.request_time()),
+        "address_refused": lambda: Answer.refusal("Invalid Input :  Invalid IP", status=400),
+        "banned": lambda: Answer.refusal("Invalid Input : User Blocked", status=403),
+    }

@@ -12,6 +12,10 @@ from fnolake.emulator.answers import SERVER_TIMEOUT, Answer
 from fnolake.emulator.faults import Ask
 from fnolake.emulator.state import State, text_of
 
+ROWS = row_faults.Shape(
+    open="into", high="inth", low="intl", close="intc", volume="intv", cumulative="v", epoch="ssboe", time="time",
+    label=broker_rows.label, zero="0.00", whole=str, rows_of=broker_rows.rows_of,
+)
 Route = Callable[[State, dict[str, Any], str, Ask], Awaitable[Answer]]
 MAX_EOD_ROWS = 1200
 
@@ -57,7 +61,7 @@ async def tp_series(state: State, data: dict[str, Any], _uid: str, ask: Ask) -> 
     rows = broker_rows.rows_of(state, ask.contract, interval, first, last)
     if rows is None:
         return Answer.refusal(SERVER_TIMEOUT, status=504, outcome="timeout_504")
-    rows = row_faults.spoil(state, ask, rows, interval)
+    rows = row_faults.spoil(state, ask, rows, interval, ROWS)
     if not rows:
         return Answer.no_data(state.request_time())
     return Answer(series.body(rows), outcome=f"rows:{len(rows)}")
@@ -114,7 +118,7 @@ async def get_option_chain(state: State, data: dict[str, Any], _uid: str, _ask: 
         return Answer.refusal("Invalid Input :  Invalid strike or count", status=400)
     if named is None or named.expiry is None:
         return Answer.no_data(state.request_time())
-    chain = directory.chain(named, centre, count)
+    chain = directory.chain(named.exchange, named.underlying, named.expiry, centre, count)
     return Answer.of({"stat": "Ok", "values": [broker_rows.brief(one) for one in chain]})
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fnolake.emulator import series
 from fnolake.emulator.state import State
-from fnolake.model import strike_text
+from fnolake.model import IST, strike_text
 
 if TYPE_CHECKING:
-    from fnolake.emulator.world import Listing, Quote
+    from fnolake.emulator.world import Listing, Minutes, Quote
 
 MAX_MINUTES = 30_000
 _INSTRUMENT = {("future", True): "FUTIDX", ("future", False): "FUTSTK", ("option", True): "OPTIDX",
@@ -36,17 +37,27 @@ def rows_of(state: State, contract: str, interval: str, first_s: float, last_s: 
         return state.replay.rows(contract, first_s, last_s, now)
     exchange, _, token = contract.partition("|")
     listing = state.listing(exchange, token)
-    if listing is None:
-        return []
     rows: list[str] = []
-    oldest = datetime.combine(served_from(state), datetime.min.time(), state.clock.now().tzinfo).timestamp()
-    for day in series.dates_between(max(first_s, oldest), min(last_s, now)):
-        minutes = state.world.minutes(listing, day)
-        if len(minutes.epoch_s):
-            rows += series.rows_text(minutes, interval, first_s, last_s, now)
+    for minutes in () if listing is None else sessions_of(state, listing, first_s, last_s):
+        rows += series.rows_text(minutes, interval, first_s, last_s, now)
         if len(rows) > MAX_MINUTES:
             return None
     return rows
+
+
+def sessions_of(state: State, listing: Listing, first_s: float, last_s: float) -> Iterator[Minutes]:
+    """Minutes of every served session that touches the span and in which the contract traded, newest first."""
+    now = state.clock.now()
+    oldest = datetime.combine(served_from(state), datetime.min.time(), now.tzinfo).timestamp()
+    for day in series.dates_between(max(first_s, oldest), min(last_s, now.timestamp())):
+        minutes = state.world.minutes(listing, day)
+        if len(minutes.epoch_s):
+            yield minutes
+
+
+def label(epoch_s: int) -> str:
+    """A bar's wall time as TPSeries prints it."""
+    return datetime.fromtimestamp(epoch_s, IST).strftime("%d-%m-%Y %H:%M:%S")
 
 
 def daily_rows(state: State, listing: Listing, first_s: float, last_s: float, limit: int) -> list[str]:

@@ -7,6 +7,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from fnolake.emulator.firstock_settings import FirstockSettings
+from fnolake.emulator.limits import Limits, windows_of
 from fnolake.model import IST
 
 WallTime = time
@@ -25,9 +27,10 @@ DEMO_UNDERLYINGS = (
 @dataclass(frozen=True, slots=True)
 class Demo:
     """
-    The emulated user, with everything that both generations of sign-in ask for.
+    The emulated user, with everything that both generations of Shoonya's sign-in and Firstock's ask for.
 
     Users ``also`` have the same secrets, and ``<uid>_U`` as client id and vendor code: for pools of accounts.
+    At Firstock everybody's vendor code is ``<uid>_API``.
     """
 
     uid: str = "FN0001"
@@ -39,6 +42,7 @@ class Demo:
     vendor_code: str = "FN0001_U"
     api_secret: str = "demo-secret"  # noqa: S105 - everybody may know the demo user\'s
     imei: str = "abc1234"
+    api_key: str = "0123456789abcdef0123456789abcdef"
     also: tuple[str, ...] = ("FN0002", "FN0003")
 
     def client_of(self, uid: str) -> str:
@@ -47,9 +51,18 @@ class Demo:
             return self.client_id
         return f"{uid}_U" if uid in self.also else ""
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Everybody who can sign in."""
+        return (self.uid, *self.also)
+
+    def firstock_vendor_of(self, uid: str) -> str:
+        """The vendor code of a user at Firstock; empty if there is no such user."""
+        return f"{uid}_API" if self.client_of(uid) else ""
+
     def user_of(self, client_id: str) -> str:
         """Whose client id it is; empty if nobody's."""
-        return next((uid for uid in (self.uid, *self.also) if self.client_of(uid) == client_id), "")
+        return next((uid for uid in self.users if self.client_of(uid) == client_id), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class EmulatorConfig:
         underlyings: Only these underlyings (and INDIAVIX); None = all.
         masters: Real Shoonya master files (txt or zip) to serve instead of the generated ones.
         rows: Folder of recorded TPSeries answers, see :mod:`fnolake.emulator.replay`.
-        limits: Sliding windows (requests, seconds) per user over all broker routes; empty = off.
+        limits: Sliding windows (requests, seconds) per user over all of Shoonya's routes; empty = off.
         faults: Scripted faults as decoded JSON, see :mod:`fnolake.emulator.faults`.
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.
@@ -76,6 +89,8 @@ class EmulatorConfig:
         rate_limited_status: HTTP status of a rate rejection (likewise).
         redirect_uri: The demo user's registered address, which the OAuth page returns to unless the authorize
             address names another; empty = a page of the emulator's own.
+        demo: The emulated user, the same at both brokers.
+        firstock: Settings of the emulated Firstock.
     """
 
     host: str = "127.0.0.1"
@@ -87,7 +102,7 @@ class EmulatorConfig:
     underlyings: tuple[str, ...] | None = None
     masters: tuple[Path, ...] = ()
     rows: Path | None = None
-    limits: tuple[tuple[int, float], ...] = OFFICIAL_LIMITS
+    limits: Limits = OFFICIAL_LIMITS
     faults: tuple[dict[str, Any], ...] = ()
     socket_cap: int = 100
     history_days: int = 304
@@ -96,29 +111,23 @@ class EmulatorConfig:
     rate_limited_status: int = 400
     redirect_uri: str = DEFAULT_REDIRECT
     demo: Demo = field(default_factory=Demo)
+    firstock: FirstockSettings = field(default_factory=FirstockSettings)
 
     def starts_at(self, day: date) -> datetime:
         """The aware instant at which the emulated clock starts on ``day``."""
         return datetime.combine(day, self.time, IST)
 
 
-def parse_limits(text: str) -> tuple[tuple[int, float], ...]:
+def parse_limits(text: str) -> Limits:
     """
     Windows from ``official``, ``off``, ``half`` or ``N/s,M/min`` (either part alone too).
 
     Raises:
         ValueError: The text is none of these.
     """
-    known: dict[str, tuple[tuple[int, float], ...]] = {
+    known: dict[str, Limits] = {
         "official": OFFICIAL_LIMITS, "off": (), "half": tuple((n // 2, s) for n, s in OFFICIAL_LIMITS),
     }
     if text in known:
         return known[text]
-    spans = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0}
-    windows = []
-    for part in text.split(","):
-        count, _, unit = part.strip().partition("/")
-        if not count.isdigit() or int(count) < 1 or unit not in spans:
-            raise ValueError(f"limits {text!r}: write official, off, half or for example 10/s,100/min")
-        windows.append((int(count), spans[unit]))
-    return tuple(windows)
+    return windows_of(text)

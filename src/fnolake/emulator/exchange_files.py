@@ -8,11 +8,9 @@ name a browser.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
 import zipfile
-from collections.abc import Callable
 from datetime import date, datetime, time
 
 from fnolake.emulator.answers import Answer, struck_answer
@@ -38,8 +36,7 @@ class Files:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._kept: dict[str, bytes] = {}
-        self._making: dict[str, asyncio.Lock] = {}
+        self._once = state.kept.once
 
     async def answer(self, path: str, user_agent: str) -> Answer | None:
         """The file at a path (no leading slash), or None if it is no file of ours."""
@@ -55,8 +52,9 @@ class Files:
 
     def _spoiled(self, route: str, what: str) -> Answer | None:
         self._state.asked.note(route, contract=what)
-        fault = self._state.faults.strike(FILE_FAULTS, Ask(route, what))
-        return None if fault is None else struck_answer(fault, self._state)
+        provider = "shoonya" if route == "masters" else "exchange"
+        fault = self._state.faults.strike(FILE_FAULTS, Ask(route, what, provider=provider))
+        return None if fault is None else struck_answer(fault)
 
     async def _master(self, exchange: str) -> Answer:
         if exchange not in MASTERS:
@@ -82,13 +80,6 @@ class Files:
 
     def _render(self, venue: str, segment: str, stamp: str) -> bytes:
         return self._state.world.bhavcopy(venue, segment, _date(stamp)) or b""
-
-    async def _once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """The bytes of that name, made at most once, off the event loop."""
-        async with self._making.setdefault(name, asyncio.Lock()):
-            if name not in self._kept:
-                self._kept[name] = await asyncio.to_thread(make)
-        return self._kept[name]
 
 
 def zipped(name: str, body: bytes) -> bytes:

@@ -5,7 +5,8 @@ A script is JSON: ``{"fault": "false_no_data", "route": "TPSeries", "share": 0.0
 
 =========  ===========================================================================================
 fault      a name of ANSWER_FAULTS, ROW_FAULTS or SOCKET_FAULTS (spaces and dashes are read as ``_``)
-route      broker route it is for, such as TPSeries or QuickAuth; absent = any (row faults: TPSeries)
+provider   ``shoonya``, ``firstock`` or ``exchange`` (its public files); absent = all
+route      broker route it is for, such as TPSeries or login; ``history`` is TPSeries and timePriceSeries; absent = any
 share      part of the matching requests, drawn by (seed, contract, span, nth time it is asked)
 count      only the first n matching requests
 after      leave the first n matching requests (or socket frames) alone
@@ -28,26 +29,29 @@ from typing import Any
 
 ANSWER_FAULTS = (
     "rate_rejection", "sign_in_loss", "empty_body", "html_502", "timeout_504", "hang", "cut_body", "false_no_data",
-    "address_refused",
+    "address_refused", "banned", "forbidden",
 )
 ROW_FAULTS = (
     "malformed_row", "missing_minute", "duplicate", "wrong_zone", "late_last_bar", "recycled_token", "mock_saturday",
-    "zero_row",
+    "zero_row", "clip_high", "volume_shift",
 )
 SOCKET_FAULTS = ("socket_drop", "half_open_socket", "zero_ticks")
 FILE_FAULTS = ("html_502", "empty_body", "hang", "cut_body")
 _ALSO = {"http_502": "html_502", "no_data": "false_no_data"}
-_COMMON = {"fault", "route", "share", "count", "after", "token", "session"}
+PROVIDERS = ("shoonya", "firstock", "exchange")
+HISTORY = ("TPSeries", "timePriceSeries")
+_COMMON = {"fault", "provider", "route", "share", "count", "after", "token", "session"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a request asks for, as far as faults care: route, contract and dates."""
+    """What a request asks for, as far as faults care: route, contract, dates, and of whom."""
 
     route: str
     contract: str = ""
     first: date | None = None
     last: date | None = None
+    provider: str = "shoonya"
 
     @property
     def key(self) -> str:
@@ -64,6 +68,7 @@ class Fault:
     """One scripted fault and how often it has matched and struck."""
 
     name: str
+    provider: str = ""
     route: str = ""
     share: float = 1.0
     count: int | None = None
@@ -88,9 +93,12 @@ class Fault:
         if name not in {*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS}:
             known = ", ".join((*ANSWER_FAULTS, *ROW_FAULTS, *SOCKET_FAULTS))
             raise ValueError(f"no fault is called {script.get('fault')!r}; known: {known}")
+        provider = str(script.get("provider") or "").lower()
+        if provider not in {"", *PROVIDERS}:
+            raise ValueError(f"no provider is called {provider!r}; known: {', '.join(PROVIDERS)}")
         session = script.get("session")
         return cls(
-            name, route=str(script.get("route", "")), share=float(script.get("share", 1.0)),
+            name, provider=provider, route=str(script.get("route", "")), share=float(script.get("share", 1.0)),
             count=None if script.get("count") is None else int(script["count"]), after=int(script.get("after", 0)),
             token=str(script.get("token", "")), session=None if session is None else date.fromisoformat(session),
             options={k: v for k, v in script.items() if k not in _COMMON},
@@ -98,7 +106,9 @@ class Fault:
 
     def fits(self, ask: Ask) -> bool:
         """True if the script's conditions (not its counters) hold for this request."""
-        if self.route and self.route != ask.route:
+        if self.provider and self.provider != ask.provider:
+            return False
+        if self.route and ask.route not in (HISTORY if self.route == "history" else (self.route,)):
             return False
         if self.token and self.token not in (ask.contract, ask.contract.partition("|")[2]):
             return False
@@ -144,7 +154,10 @@ class Faults:
 
     def report(self) -> list[dict[str, Any]]:
         """Every fault with its counters, in script order."""
-        return [{"fault": f.name, "route": f.route, "matched": f.matched, "struck": f.struck} for f in self._faults]
+        return [
+            {"fault": f.name, "provider": f.provider, "route": f.route, "matched": f.matched, "struck": f.struck}
+            for f in self._faults
+        ]
 
     def scripted(self, name: str) -> Fault | None:
         """The first fault of that name, counters untouched."""

@@ -7,6 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 _UNIT = {1.0: "second", 60.0: "minute"}
+_SPANS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0}
+
+Limits = tuple[tuple[int, float], ...]
 
 
 class Windows:
@@ -19,7 +22,7 @@ class Windows:
     """
 
     def __init__(
-        self, limits: tuple[tuple[int, float], ...], *, monotonic: Callable[[], float] = time.monotonic
+        self, limits: Limits, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._limits = limits
         self._monotonic = monotonic
@@ -42,8 +45,29 @@ class Windows:
                 return rejection_text(count, span, limit)
         return None
 
+    def forget(self) -> None:
+        """Start the counters afresh; the windows stay as they are."""
+        self.rejections = 0
+        self.most = dict.fromkeys(self.most, 0)
+
 
 def rejection_text(count: int, span: float, limit: int) -> str:
     """The text that live Noren systems answer with, misspelling included."""
     unit = _UNIT.get(span, f"{span:g} seconds")
     return f"Invalid Input :  Order Recieved {count} in a current {unit} exceeds Limit {limit} for user"
+
+
+def windows_of(text: str) -> Limits:
+    """
+    Sliding windows from text such as ``10/s,100/min``.
+
+    Raises:
+        ValueError: The text is not of that form.
+    """
+    windows = []
+    for part in text.split(","):
+        count, _, unit = part.strip().partition("/")
+        if not count.isdigit() or int(count) < 1 or unit not in _SPANS:
+            raise ValueError(f"limits {text!r}: write official, off, half or for example 10/s,100/min")
+        windows.append((int(count), _SPANS[unit]))
+    return tuple(windows)

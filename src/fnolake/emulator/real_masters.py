@@ -12,7 +12,8 @@ from fnolake.emulator.hashing import text_key
 from fnolake.emulator.listings import EXCHANGES, FUTURE, OPTION, SPOT, Columns, ColumnsBuilder, Underlying
 from fnolake.emulator.universe import cash_tick, strike_step
 from fnolake.emulator.universe_data import INDICES, VIX, stocks
-from fnolake.provider.shoonya.symbols import BSE_INDEX_TOKENS, parse_master
+from fnolake.provider.scope import BSE_INDEX_TOKENS
+from fnolake.provider.shoonya.symbols import parse_master
 
 _KIND = {"spot": SPOT, "future": FUTURE, "option": OPTION}
 _RIGHT = {None: 0, "CE": 1, "PE": 2}

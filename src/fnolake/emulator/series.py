@@ -1,4 +1,4 @@
-"""TPSeries answers as text: minute arrays in, JSON rows out, newest first. Pure."""
+"""History answers: minute arrays in, windows of bars and TPSeries rows out, newest first. Pure."""
 
 from __future__ import annotations
 
@@ -37,30 +37,40 @@ def ist_date_of(epoch_s: float) -> date:
 
 
 def rows_text(minutes: Minutes, interval: str, first_s: float, last_s: float, now_s: float) -> list[str]:
-    """
-    JSON rows of one session, newest first.
-
-    A bar is served if its start is in [first_s, last_s] and it has ended by ``now_s``. Intervals above one
-    minute leave the pre-open out and are anchored at 09:15, except 2, which is anchored at even minutes (as live).
-    """
-    width = int(interval)
-    columns = _columns(minutes) if width == 1 else _resampled(minutes, width)
-    start = columns[0]
-    low = int(np.searchsorted(start, first_s, "left"))
-    high = int(np.searchsorted(start, min(last_s, now_s - 60 * width), "right"))
-    if low >= high:
+    """JSON rows of one session's :func:`window`, newest first."""
+    newest = window(minutes, int(interval), first_s, last_s, now_s)
+    if newest is None:
         return []
-    day = ist_date_of(float(start[low])).strftime("%d-%m-%Y ")
-    newest = [column[low:high][::-1] for column in columns]
-    clock = [_CLOCK[m] for m in ((newest[0] + _IST_S) % _DAY_S // 60).tolist()]
+    day = ist_date_of(float(newest[0][0])).strftime("%d-%m-%Y ")
+    clock = clock_of(newest[0])
     prices = [(column / 100).tolist() for column in newest[1:6]]
     counts = [column.tolist() for column in newest[6:]]
     days = [day] * len(clock)
     return [_ROW % row for row in zip(days, clock, newest[0].tolist(), *prices, *counts, strict=True)]
 
 
+def clock_of(start: Integers) -> list[str]:
+    """The IST wall times of whole minutes, such as ``09:15:00``."""
+    return [_CLOCK[m] for m in ((start + _IST_S) % _DAY_S // 60).tolist()]
+
+
+def window(minutes: Minutes, width: int, first_s: float, last_s: float, now_s: float) -> list[Integers] | None:
+    """
+    Columns of one session's bars in a window, newest first; None if there are none.
+
+    They are start, open, high, low, close, vwap, volume, change of open interest, cumulative volume, open interest.
+    A bar is served if its start is in [first_s, last_s] and it has ended by ``now_s``. Intervals above one
+    minute leave the pre-open out and are anchored at 09:15, except 2, which is anchored at even minutes (as live).
+    """
+    columns = _columns(minutes) if width == 1 else _resampled(minutes, width)
+    start = columns[0]
+    low = int(np.searchsorted(start, first_s, "left"))
+    high = int(np.searchsorted(start, min(last_s, now_s - 60 * width), "right"))
+    return [column[low:high][::-1] for column in columns] if low < high else None
+
+
 def _columns(m: Minutes) -> list[Integers]:
-    """start, open, high, low, close, vwap, volume, change of open interest, cumulative, open interest."""
+    """The columns of :func:`window`, a whole session ascending."""
     change = np.diff(m.oi, prepend=m.oi[:1])
     return [m.epoch_s, m.open, m.high, m.low, m.close, m.vwap_paise, m.volume, change, m.cumulative, m.oi]
 

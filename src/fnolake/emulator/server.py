@@ -1,5 +1,5 @@
 """
-One port that speaks as the broker, as the exchange, and to whoever drives the emulator.
+One port that speaks as both brokers, as the exchange, and to whoever drives the emulator.
 
 >>> async with start(EmulatorConfig(underlyings=("RELIANCE",))) as emulator:  # doctest: +SKIP
 ...     emulator.url
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from fnolake.emulator import broker_rest, broker_socket, control, oauth
+from fnolake.emulator import broker_rest, broker_socket, control, firstock_rest, firstock_socket, oauth
+from fnolake.emulator.answers import reset
 from fnolake.emulator.config import DEFAULT_DAY, EmulatorConfig
 from fnolake.emulator.exchange_files import Files
 from fnolake.emulator.replay import Replay
@@ -37,6 +38,17 @@ class RunningEmulator:
 
     url: str
     state: State
+
+    @property
+    def addresses(self) -> dict[str, dict[str, str]]:
+        """Where each broker answers: ``rest`` and ``socket``; Shoonya's are those of its OAuth generation."""
+        socket = self.url.replace("http", "ws", 1)
+        return {
+            "shoonya": {"rest": f"{self.url}/{broker_rest.BASES[0]}", "socket": f"{socket}/{broker_socket.BASES[0]}"},
+            "firstock": {
+                "rest": f"{self.url}/{firstock_rest.BASE}", "socket": f"{socket}/{'/'.join(firstock_socket.PATH)}",
+            },
+        }
 
     @property
     def contracts(self) -> int:
@@ -106,6 +118,15 @@ def _exchange_of(path: Path) -> str:
     raise ValueError(f"{path}: a master's name holds its exchange, for example NFO_symbols.txt.zip")
 
 
+def _provider_of(head: str) -> str:
+    """Whose a path is; empty for the exchange's and the emulator's own."""
+    if head in {firstock_rest.BASE, *firstock_socket.PATH[:1]}:
+        return "firstock"
+    if head in {*broker_rest.BASES, *broker_socket.BASES, *oauth.AUTHORIZE[:1]} or head.endswith("_symbols.txt.zip"):
+        return "shoonya"
+    return ""
+
+
 class _Dispatch:
     """Path → answer. One function instead of a router: paths may hold doubled slashes, and it is quick."""
 
@@ -115,11 +136,31 @@ class _Dispatch:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = tuple(part for part in request.path.split("/") if part)
-        state, head = self._state, parts[0] if parts else ""
+        head = parts[0] if parts else ""
+        provider = _provider_of(head)
+        if provider and self._state.down[provider].is_set():
+            return await reset(request)
+        served = await self._broker(request, head, parts)
+        return await self._public(request, head, parts) if served is None else served
+
+    async def _broker(
+        self, request: web.BaseRequest, head: str, parts: tuple[str, ...]
+    ) -> web.StreamResponse | None:
+        """What a broker answers; None if the path is no broker's."""
+        state, route = self._state, "/".join(parts[1:])
         if head in broker_rest.BASES and request.method == "POST":
-            return await broker_rest.handle(state, request, "/".join(parts[1:]))
+            return await broker_rest.handle(state, request, route)
         if head in broker_socket.BASES:
             return await broker_socket.handle(state, request)
+        if head == firstock_rest.BASE and route:
+            return await firstock_rest.handle(state, request, route)
+        if parts == firstock_socket.PATH:
+            return await firstock_socket.handle(state, request)
+        return None
+
+    async def _public(self, request: web.BaseRequest, head: str, parts: tuple[str, ...]) -> web.StreamResponse:
+        """Control, the sign-in pages and public files."""
+        state = self._state
         if head == "emulator" and len(parts) == 2:
             return await control.handle(state, request, parts[1])
         if parts == oauth.AUTHORIZE:

@@ -4,83 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fnolake.emulator.clock import EmulatedClock
 from fnolake.emulator.config import EmulatorConfig
 from fnolake.emulator.directory import Directory
-from fnolake.emulator.faults import Faults
-from fnolake.emulator.limits import Windows
+from fnolake.emulator.faults import HISTORY, Faults
+from fnolake.emulator.firstock_settings import FirstockSettings
+from fnolake.emulator.kept import Kept
+from fnolake.emulator.limits import Limits, Windows
 from fnolake.emulator.replay import Replay
+from fnolake.emulator.signins import SignIns
 
 if TYPE_CHECKING:
     from fnolake.emulator.world import Listing, World
 
-CODE_LIFE_S = 300.0
+BROKERS = ("shoonya", "firstock")
 _LOG_LIMIT = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """One sign-in; either token stands for it until it has ended."""
-
-    uid: str
-    access_token: str
-    susertoken: str
-    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
-
-
-class SignIns:
-    """Sign-ins and one-time codes. A user has one sign-in: a new one ends the older."""
-
-    def __init__(self) -> None:
-        self._by_token: dict[str, SignIn] = {}
-        self._by_uid: dict[str, SignIn] = {}
-        self._codes: dict[str, tuple[str, float]] = {}
-
-    def open(self, uid: str) -> SignIn:
-        """Sign a user in, ending the sign-in that was."""
-        self.end(uid)
-        signed = SignIn(uid, secrets.token_hex(32), secrets.token_hex(32))
-        self._by_uid[uid] = signed
-        self._by_token[signed.access_token] = self._by_token[signed.susertoken] = signed
-        return signed
-
-    def end(self, uid: str) -> None:
-        """End the user's sign-in, if any."""
-        signed = self._by_uid.pop(uid, None)
-        if signed is not None:
-            del self._by_token[signed.access_token], self._by_token[signed.susertoken]
-            signed.ended.set()
-
-    def of(self, token: str) -> SignIn | None:
-        """The live sign-in that a token stands for."""
-        return self._by_token.get(token)
-
-    def uid_of(self, token: str) -> str | None:
-        """Whose live sign-in a token stands for."""
-        signed = self._by_token.get(token)
-        return None if signed is None else signed.uid
-
-    def live(self, uid: str) -> SignIn | None:
-        """The user's live sign-in."""
-        return self._by_uid.get(uid)
-
-    def new_code(self, uid: str) -> str:
-        """A one-time code for a user, good for :data:`CODE_LIFE_S` real seconds."""
-        code = secrets.token_hex(16)
-        self._codes[code] = (uid, time.monotonic())
-        return code
-
-    def take_code(self, code: str) -> str | None:
-        """Whose code it is, using it up; None if unknown, used or too old."""
-        uid, at = self._codes.pop(code, ("", 0.0))
-        return uid if uid and time.monotonic() - at <= CODE_LIFE_S else None
 
 
 @dataclass(slots=True)
@@ -100,9 +44,14 @@ class Asked:
         return entry
 
     def repeated(self) -> int:
-        """How many TPSeries requests repeat an earlier (contract, span, interval)."""
-        asked = Counter((e["contract"], e["st"], e["et"], e["interval"]) for e in self.log if e["route"] == "TPSeries")
+        """How many history requests repeat an earlier (route, contract, span, interval)."""
+        keys = ("route", "contract", "st", "et", "interval")
+        asked = Counter(tuple(e[key] for key in keys) for e in self.log if e["route"] in HISTORY)
         return sum(n - 1 for n in asked.values())
+
+
+def _own_symbol(listing: Listing) -> str:
+    return listing.symbol
 
 
 class State:
@@ -122,28 +71,47 @@ class State:
         self.clock = EmulatedClock(config.starts_at(world.day), rate=config.rate)
         self.faults = Faults(config.seed, config.faults)
         self.signins = SignIns()
+        self.firstock = config.firstock
+        self.firstock_signins = SignIns()
+        self.firstock_sockets: Counter[str] = Counter()
+        self.down = {name: asyncio.Event() for name in BROKERS}
         self.asked = Asked()
         self.closing = asyncio.Event()
         self.url = ""
-        self._windows: dict[str, Windows] = {}
-        self._directory: Directory | None = None
+        self.kept = Kept()
+        self._windows: dict[tuple[str, str, str], Windows] = {}
+        self._directories: dict[str, Directory] = {}
 
     def windows(self, uid: str) -> Windows:
-        """The sliding windows of one user."""
-        if uid not in self._windows:
-            self._windows[uid] = Windows(self.config.limits)
-        return self._windows[uid]
+        """The sliding windows of one user at Shoonya."""
+        return self._windows_of("shoonya", uid, "all", self.config.limits)
 
-    def all_windows(self) -> Iterator[Windows]:
-        """Every user's windows."""
-        return iter(self._windows.values())
+    def firstock_windows(self, uid: str, kind: str) -> Windows:
+        """The sliding windows of one user at Firstock for one kind of request (history, quotes, other)."""
+        return self._windows_of("firstock", uid, kind, getattr(self.firstock, kind))
+
+    def all_windows(self) -> Mapping[tuple[str, str, str], Windows]:
+        """Every user's windows by (provider, user, kind of request)."""
+        return self._windows
+
+    def switch_firstock(self, settings: FirstockSettings) -> None:
+        """Take other settings of Firstock; changed limits start with empty windows."""
+        for key in [k for k in self._windows if k[0] == "firstock"]:
+            if getattr(settings, key[2]) != getattr(self.firstock, key[2]):
+                del self._windows[key]
+        self.firstock = settings
+
+    def _windows_of(self, provider: str, uid: str, kind: str, limits: Limits) -> Windows:
+        key = provider, uid, kind
+        if key not in self._windows:
+            self._windows[key] = Windows(limits)
+        return self._windows[key]
 
     def forget_asked(self) -> None:
         """Start the counters afresh; the limits' windows stay as they are."""
         self.asked = Asked()
         for windows in self._windows.values():
-            windows.rejections = 0
-            windows.most = dict.fromkeys(windows.most, 0)
+            windows.forget()
 
     def listing(self, exchange: str, token: str) -> Listing | None:
         """The live listing of a token: None if unknown or expired before the emulated date."""
@@ -154,11 +122,17 @@ class State:
             return None
         return found
 
-    async def directory(self) -> Directory:
-        """Listings by name and chain, made on first use, off the event loop."""
-        if self._directory is None:
-            self._directory = await asyncio.to_thread(Directory, self.world.listings)
-        return self._directory
+    async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:
+        """
+        Listings by name and chain, made on first use, off the event loop.
+
+        Args:
+            name: Whose names: one directory is kept for each.
+            symbol_of: A listing's trading symbol there.
+        """
+        if name not in self._directories:
+            self._directories[name] = await asyncio.to_thread(Directory, self.world.listings, symbol_of)
+        return self._directories[name]
 
     def request_time(self) -> str:
         """The emulated instant as answers print it."""

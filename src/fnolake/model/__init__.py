@@ -2,7 +2,8 @@
 
 from fnolake.model.bar import BAR_SORT, bar_schema, quarantine_schema
 from fnolake.model.batch import Attempt, Batch, RequestRecord
-from fnolake.model.event import BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.model.comparison import FIRST, SECOND, Compared, Comparison, difference_schema
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
     KINDS,
     LISTING_COLUMNS,
@@ -23,10 +24,11 @@ from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist
 from fnolake.model.verdict import COVERED, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
 
 __all__ = [
-    "BAR_SORT", "COVERED", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "RANK", "RIGHTS", "SEGMENTS", "VENUES",
-    "VERIFIED_RANK", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Contract", "Event", "Finding",
-    "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "RequestRecord", "Selection",
-    "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema", "contract_symbol",
+    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "RANK", "RIGHTS", "SECOND", "SEGMENTS",
+    "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Compared",
+    "Comparison", "Contract", "Event", "Finding", "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars",
+    "RawFile", "RequestRecord", "Selection", "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema",
+    "contract_symbol", "difference_schema",
     "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema", "quarantine_schema", "strike_text",
     "utc_from_us",
 ]

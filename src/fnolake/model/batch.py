@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from fnolake.model.comparison import Compared
 from fnolake.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ class Batch:
     Checked pages made durable together.
 
     ``bars`` has ``model.bar.bar_schema``; ``refused`` has ``quarantine_schema``; both may have no rows.
+    ``compared`` decides for its attempts, instead of their rank, whether they take coverage; those that do not bring no bars.
     """
 
     attempts: tuple[Attempt, ...]
     bars: pl.DataFrame
     refused: pl.DataFrame
     requests: tuple[RequestRecord, ...] = field(default=())
+    compared: tuple[Compared, ...] = field(default=())

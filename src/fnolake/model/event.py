@@ -25,7 +25,6 @@ class PageDone:
     outcome: str
     sessions: int
     bars: int
-    left_requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,24 @@ class BatchCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """
+    How an account stands now.
+
+    ``state`` is working, waiting (for its budget), down (it does not answer; a probe a minute) or out (a person must act);
+    ``reason`` says why. ``used`` of ``allowance`` requests in the last ``seconds``; allowance 0 = no limits.
+    """
+
+    account: str
+    provider: str
+    state: str
+    reason: str = ""
+    used: int = 0
+    allowance: int = 0
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One line for the user: a paused venue, a lost sign-in, a narrowed budget. ``level`` is info, warning, error."""
 
@@ -44,4 +61,4 @@ class Notice:
     text: str
 
 
-Event = SyncStarted | PageDone | BatchCommitted | Notice
+Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice

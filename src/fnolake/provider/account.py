@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, TypeVar
@@ -30,7 +30,7 @@ from fnolake.errors import (
 from fnolake.model import BarRequest, Clock, Page, RawFile, RequestRecord
 from fnolake.provider.base import Provider
 from fnolake.provider.breaker import Breaker
-from fnolake.provider.budget import Budget, BudgetState
+from fnolake.provider.budget import Budget, BudgetState, Hold
 
 T = TypeVar("T")
 TRIES = 5
@@ -56,6 +56,20 @@ class _Done(Generic[T]):
     value: T | None
     error: ProviderError | None
     tries: int
+
+
+@dataclass
+class Turn:
+    """Leave to send one request at once: breaker passed, budget granted. :meth:`Account.ready` makes it."""
+
+    account: Account
+    held: Hold
+    probe: bool
+    used: bool = False
+
+    async def ask_minutes(self, request: BarRequest) -> Asked:
+        """As :meth:`Account.ask_minutes`; the first request needs not wait."""
+        return await self.account.ask_minutes(request, self)
 
 
 class Account:
@@ -98,13 +112,47 @@ class Account:
         return self._budget.per_minute
 
     @property
+    def max_rows(self) -> int:
+        """Rows that one request should expect at most."""
+        return self.provider.dialect.max_rows
+
+    @property
+    def max_days(self) -> int | None:
+        """Calendar days that one request may span; None = any number."""
+        return self.provider.dialect.max_days
+
+    @property
     def budget(self) -> BudgetState:
         """What is used and allowed now."""
         return self._budget.snapshot()
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[Turn]:
+        """
+        Wait until a request would be sent at once, before it is known which: so no work waits where it cannot be served.
+
+        A provider that is down is waited for, until its next probe. A turn that is not used costs nothing.
+
+        Cancel:
+            Safe.
+        """
+        probe = await self._breaker.enter(patient=True)
+        turn: Turn | None = None
+        try:
+            async with self._budget.hold() as held:
+                turn = Turn(self, held, probe)
+                yield turn
+        finally:
+            if turn is None or not turn.used:
+                self._breaker.unused(probe=probe)
+
+    async def ask_minutes(self, request: BarRequest, turn: Turn | None = None) -> Asked:
         """
         Ask for the bars of one contract, with budget, retries and renewal.
+
+        Args:
+            request: The contract and the span.
+            turn: What :meth:`ready` gave; without one, this waits for breaker and budget first.
 
         Returns:
             A page, or the error that was left; and the record of the request.
@@ -113,7 +161,7 @@ class Account:
             Safe at any await; nothing was written.
         """
         started, begun = self._clock.now(), self._clock.monotonic()
-        done = await self._ask(lambda: self.provider.minutes(request))
+        done = await self._ask(lambda: self.provider.minutes(request), turn)
         page = done.value
         record = self._record(
             "minutes", f"{request.contract.symbol} {request.start:%Y-%m-%d}", started, begun, done,
@@ -145,6 +193,11 @@ class Account:
         """Whether the provider has not answered for so long that asks fail at once (but for a probe a minute)."""
         return self._breaker.is_broken
 
+    @property
+    def is_out(self) -> bool:
+        """Whether it can do nothing more until somebody signs in."""
+        return self._over is not None
+
     def drain_sign_ins(self) -> list[RequestRecord]:
         """Records of the renewals since the last call."""
         drained, self._renewals = self._renewals, []
@@ -165,7 +218,7 @@ class Account:
             payload_hash=payload_hash,
         )
 
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> _Done[T]:
+    async def _ask(self, call: Callable[[], Awaitable[T]], turn: Turn | None = None) -> _Done[T]:
         """Until there is an answer, a final error, or no tries are left; a renewed sign-in costs no try."""
         used = self._sign_in
 
@@ -180,12 +233,12 @@ class Account:
         tries, most = 0, self._tries
         while tries < most and self._over is None:
             try:
-                probe = await self._breaker.enter()
+                probe = await self._enter(turn)
             except ProviderFault as closed:
                 return _Done(None, closed, tries)
             tries += 1
             try:
-                return _Done(await self._once(send, probe=probe), None, tries)
+                return _Done(await self._once(send, probe=probe, held=turn.held if turn else None), None, tries)
             except SignInLost as lost:
                 error = await self._renew(used, lost)
                 most += 1
@@ -199,11 +252,18 @@ class Account:
                     await self._back_off(failed, tries)
         return _Done(None, self._over if error is None or isinstance(error, AuthError) else error, tries)
 
-    async def _once(self, send: Callable[[], Awaitable[T]], *, probe: bool) -> T:
+    async def _enter(self, turn: Turn | None) -> bool:
+        """Pass the breaker, or spend the turn that already has; whether this is its probe."""
+        if turn is None or turn.used:
+            return await self._breaker.enter()
+        turn.used = True
+        return turn.probe
+
+    async def _once(self, send: Callable[[], Awaitable[T]], *, probe: bool, held: Hold | None) -> T:
         """One request on the wire, its news told to breaker and budget."""
         well: bool | None = None
         try:
-            async with self._budget.slot():
+            async with self._budget.slot(held):
                 answer = await send()
             well = True
         except RateLimited as error:

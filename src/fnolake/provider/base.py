@@ -29,6 +29,7 @@ class Dialect:
         horizon_days: Calendar days of minute history that are served.
         max_rows: Rows that one request should expect at most.
         says_nothing: How an answer without data is worded.
+        max_days: Calendar days of minutes that one request should span at most; None where only rows count.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dialect:
     horizon_days: int
     max_rows: int
     says_nothing: str
+    max_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,12 @@ class Breaker:
         """Whether the probes are used up, so that requests fail at once."""
         return self.is_open and self._probes >= len(PAUSES_S)
 
-    async def enter(self) -> bool:
+    async def enter(self, *, patient: bool = False) -> bool:
         """
         Pass, or wait for the turn to probe.
+
+        Args:
+            patient: Wait for the next probe's minute as well, instead of failing.
 
         Returns:
             Whether this request is the probe; give it back to :meth:`left`.
@@ -54,10 +57,12 @@ class Breaker:
         """
         if not self.is_open:
             return False
+        if not patient:
+            self._refuse_while_resting()
         await self._probing.acquire()
         try:
             if self.is_open:
-                await self._pause()
+                await self._pause(patient=patient)
                 return True
         except BaseException:
             self._probing.release()
@@ -65,11 +70,26 @@ class Breaker:
         self._probing.release()
         return False
 
-    async def _pause(self) -> None:
+    @property
+    def _rest_s(self) -> float:
+        return REST_S - (self._clock.monotonic() - self._probed_at) if self.is_broken else 0.0
+
+    def _refuse_while_resting(self) -> None:
+        if self._rest_s > 0.0:
+            raise ProviderFault("the provider has not answered for a while; run the command again later")
+
+    async def _pause(self, *, patient: bool) -> None:
         if not self.is_broken:
             await self._clock.sleep(PAUSES_S[self._probes])
-        elif self._clock.monotonic() - self._probed_at < REST_S:
-            raise ProviderFault("the provider has not answered for a while; run the command again later")
+        elif patient:
+            await self._clock.sleep(max(self._rest_s, 0.0))
+        else:
+            self._refuse_while_resting()
+
+    def unused(self, *, probe: bool) -> None:
+        """Nothing was asked after :meth:`enter`; the turn goes to the next."""
+        if probe:
+            self._probing.release()
 
     def left(self, *, well: bool | None, probe: bool) -> None:
         """How a request that entered has ended; None where that says nothing about the provider's health."""

@@ -18,6 +18,8 @@ import msgspec
 
 from fnolake.model import Clock, StatePort
 
+NO_LIMITS = ((1_000_000, 1.0),)
+"""Windows for an emulator."""
 MARGIN_S = 0.01
 """Windows are kept this much longer than promised: their clock is not ours."""
 NARROW = 0.7
@@ -39,11 +41,29 @@ def _nothing() -> float:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What a display shows: grants in the longest window, its allowance now, and the share learned."""
+    """What a display shows: grants in the longest window, its allowance now, the share learned, the window's seconds."""
 
     used: int
     allowance: int
     share: float
+    seconds: float = 60.0
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits at all."""
+        return self.allowance < NO_LIMITS[0][0]
+
+    @property
+    def spent(self) -> bool:
+        """Whether the next request has to wait."""
+        return self.used >= self.allowance
+
+
+@dataclass
+class Hold:
+    """A request granted ahead; ``used`` once it is sent."""
+
+    used: bool = False
 
 
 class _Noted(msgspec.Struct):
@@ -91,17 +111,37 @@ class Budget:
         """What a display shows."""
         count, seconds = max(self._windows, key=lambda window: window[1])
         since = self._clock.monotonic() - seconds
-        return BudgetState(self._flying + sum(at > since for at in self._ended), self._allowed(count), self._share)
+        return BudgetState(self._flying + sum(at > since for at in self._ended), self._allowed(count), self._share, seconds)
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def hold(self) -> AsyncIterator[Hold]:
         """
-        One request: waits until it is within every window, and counts until it is answered.
+        A request granted before it is known: give it to :meth:`slot`. What is not used does not count.
+
+        Cancel:
+            Safe.
+        """
+        await self._acquire()
+        held = Hold()
+        try:
+            yield held
+        finally:
+            if not held.used:
+                self._flying -= 1
+                self._landed.set()
+
+    @contextlib.asynccontextmanager
+    async def slot(self, held: Hold | None = None) -> AsyncIterator[None]:
+        """
+        One request: waits until it is within every window (unless it is ``held``), and counts until it is answered.
 
         Cancel:
             Safe: while waiting nothing is counted; in flight it counts as sent.
         """
-        await self._acquire()
+        if held is None or held.used:
+            await self._acquire()
+        else:
+            held.used = True
         try:
             yield
         finally:

@@ -2,12 +2,14 @@
 Which providers there are: ours by name, third parties' by entry point. Nothing is imported until it is chosen.
 
 A third party declares, in the group ``fnolake.providers.v1``, its provider's name and a callable that takes a
-:class:`Setup` and returns a :class:`~fnolake.provider.base.Provider`. Invariant: a name of ours is never replaced.
+:class:`Setup` and returns a :class:`~fnolake.provider.base.Provider`; ``v1`` is the revision of that interface, and what
+declares another one only is not loaded (docs/howto/add-a-provider.md). Invariant: a name of ours is never replaced.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -20,7 +22,9 @@ from fnolake.provider.base import Provider
 if TYPE_CHECKING:
     from fnolake.provider.http import Http
 
-GROUP = "fnolake.providers.v1"
+REVISION = 1
+GROUP = f"fnolake.providers.v{REVISION}"
+_GROUPS = re.compile(r"fnolake\.providers\.v(\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,18 @@ def _shoonya(setup: Setup) -> Provider:
     return ShoonyaClient(setup.http, urls, setup.account, Credentials(**signs), setup.state, setup.clock)
 
 
-_OURS: Mapping[str, Factory] = {"shoonya": _shoonya}
+def _firstock(setup: Setup) -> Provider:
+    from fnolake.provider.firstock.client import FirstockClient
+    from fnolake.provider.firstock.signin import Credentials, FirstockUrls
+
+    given = {name: value for name, value in setup.settings.items() if value}
+    urls = FirstockUrls(**{name: given[name] for name in ("rest", "socket") if name in given})
+    known = {one.name for one in dataclasses.fields(Credentials)}
+    signs = {name: value for name, value in {"uid": "", **given, **setup.secrets}.items() if name in known}
+    return FirstockClient(setup.http, urls, setup.account, Credentials(**signs), setup.state, setup.clock)
+
+
+_OURS: Mapping[str, Factory] = {"firstock": _firstock, "shoonya": _shoonya}
 
 
 def names(installed: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
@@ -78,13 +93,14 @@ def factory(name: str, installed: Iterable[EntryPoint] | None = None) -> Factory
     The callable that makes a provider.
 
     Raises:
-        ConfigError: No provider of that name, two packages that claim it, or one that cannot be loaded.
+        ConfigError: No provider of that name, one of another revision, two packages that claim it, or one that cannot
+            be loaded.
     """
     if name in _OURS:
         return _OURS[name]
     claims = [point for point in _found(installed) if point.name == name]
     if not claims:
-        raise ConfigError(f"no provider {name!r} is installed; there are {', '.join(names(installed))}")
+        raise ConfigError(_absent(name, installed))
     if len({point.value for point in claims}) > 1:
         raise ConfigError(f"several installed packages claim the provider {name!r}; remove all but one")
     try:
@@ -99,4 +115,20 @@ def factory(name: str, installed: Iterable[EntryPoint] | None = None) -> Factory
 
 
 def _found(installed: Iterable[EntryPoint] | None) -> list[EntryPoint]:
-    return list(entry_points(group=GROUP) if installed is None else installed)
+    if installed is None:
+        return list(entry_points(group=GROUP))
+    return [point for point in installed if point.group == GROUP]
+
+
+def _absent(name: str, installed: Iterable[EntryPoint] | None) -> str:
+    """Why there is no such provider: nobody offers it, or only for another revision."""
+    points = entry_points(name=name) if installed is None else installed
+    others = {int(match[1]): point for point in points if point.name == name and (match := _GROUPS.fullmatch(point.group))}
+    if not others:
+        return f"no provider {name!r} is installed; there are {', '.join(names(installed))}"
+    offered, mend = max(others), "update fnolake, or take an older version of that package"
+    package = others[offered].dist
+    return (
+        f"the provider {name!r} ({package.name + ' ' + package.version if package else others[offered].value}) is made for revision "
+        f"{offered} of the interface and this fnolake has {REVISION}; {mend if offered > REVISION else 'update that package'}"
+    )

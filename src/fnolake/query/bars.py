@@ -57,6 +57,15 @@ def stored(store: Store, contracts: Sequence[int] | None, sessions: Sequence[dat
     return rows.filter(pl.col("phase").is_in(list(phases))) if phases else rows
 
 
+def rupees(paise: pl.Expr) -> pl.Expr:
+    """
+    Paise as the nearest Float64 of rupees: what Python makes of ``1408.1``.
+
+    Polars divides by a number as it multiplies by 1/100, which is one last bit off for every seventh price; rounding mends it.
+    """
+    return (paise / 100).round(2)
+
+
 def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = None) -> pl.LazyFrame:
     """Stored bars in ``BAR_COLUMNS``; their order is kept."""
     names = store.instrument_history().select(*_NAMED_BY, "symbol")
@@ -66,5 +75,5 @@ def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = 
     names = names.unique(by, keep="last")
     named = rows.join(names.lazy().select(*by, "symbol"), on=list(by), how="left", nulls_equal=True, maintain_order="left")
     return named.with_columns(
-        *((pl.col(f"{name}_paise") / 100).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
+        *(rupees(pl.col(f"{name}_paise")).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
     ).select(*BAR_COLUMNS)

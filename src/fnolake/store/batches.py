@@ -18,9 +18,10 @@ import polars as pl
 
 from fnolake.errors import CorruptFile
 from fnolake.model import Attempt, Batch, RequestRecord, bar_schema, quarantine_schema
+from fnolake.store import compared
 from fnolake.store.disk import file_hash, fsync_file, fsync_folder, make_folder
 from fnolake.store.ledger import days, micros
-from fnolake.store.schema import UPSERT_COVERAGE
+from fnolake.store.schema import TAKE_COVERAGE, UPSERT_COVERAGE
 
 HOT, REFUSED = "hot", "refused"
 _ROW_GROUP = 32_768
@@ -56,7 +57,7 @@ def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], 
         OSError: They could not be written; what was begun is removed.
     """
     name = f"{number:09d}-{secrets.token_hex(4)}.parquet"
-    tables = {HOT: batch.bars.select(*bar_schema()).with_columns(pl.lit(number, pl.Int64).alias("batch")), REFUSED: batch.refused}
+    tables = {HOT: _ordered(batch.bars, number), REFUSED: batch.refused}
     paths = {folder: lake / folder / name for folder, table in tables.items() if table.height}
     try:
         for folder, path in paths.items():
@@ -72,6 +73,11 @@ def write_files(lake: Path, number: int, batch: Batch, reached: Callable[[str], 
         remove_files(paths.values())
         raise
     return BatchFiles(*found.get(HOT, ("", "")), *found.get(REFUSED, ("", "")))
+
+
+def _ordered(bars: pl.DataFrame, number: int) -> pl.DataFrame:
+    """A batch's rows with its number, so that a reader of one session or underlying can leave most of the file alone."""
+    return bars.select(*bar_schema(), pl.lit(number, pl.Int64).alias("batch")).sort("session", "underlying", "kind", "expiry")
 
 
 def remove_files(paths: Iterable[Path]) -> None:
@@ -91,17 +97,30 @@ def record_batch(connection: sqlite3.Connection, number: int, batch: Batch, file
         How many attempts took coverage.
     """
     record_requests(connection, batch.requests)
+    plain, winners, losers = _by_fate(batch)
     connection.execute(
         "insert into batches values (?, ?, ?, ?, ?, ?, ?, ?, null)",
         (number, files.bars, batch.bars.height, files.refused, batch.refused.height, files.bars_hash, files.refused_hash, now_us),
     )
     first = connection.execute("select coalesce(max(attempt), 0) + 1 from attempts").fetchone()[0]
-    connection.executemany(INSERT_ATTEMPT, (attempt_row(first + at, number, each) for at, each in enumerate(batch.attempts)))
-    last = first + len(batch.attempts)
-    won = connection.execute(UPSERT_COVERAGE, (first, last)).rowcount
-    touched = {(days(attempt.session),) for attempt in batch.attempts}
+    ordered = [*plain, *winners, *losers]
+    connection.executemany(INSERT_ATTEMPT, (attempt_row(first + at, number, each) for at, each in enumerate(ordered)))
+    decided = first + len(plain)
+    won = connection.execute(UPSERT_COVERAGE, (first, decided)).rowcount
+    taken = connection.execute(TAKE_COVERAGE, (decided, decided + len(winners))).rowcount
+    compared.record(connection, {(e.contract, e.session): (first + at, e.provider) for at, e in enumerate(ordered)}, batch.compared, now_us)
+    touched = {(days(attempt.session),) for attempt in (*plain, *winners)}
     connection.executemany("insert into dirty values (?) on conflict (session) do nothing", touched)
-    return max(int(won), 0)
+    return max(int(won), 0) + max(int(taken), 0)
+
+
+def _by_fate(batch: Batch) -> tuple[list[Attempt], list[Attempt], list[Attempt]]:
+    """Attempts that compete by rank, second witnesses that are kept, and those that are recorded only."""
+    fates = {(each.contract, each.session): 2 if compared.is_lost(each) else 1 for each in batch.compared}
+    found: tuple[list[Attempt], list[Attempt], list[Attempt]] = ([], [], [])
+    for attempt in batch.attempts:
+        found[fates.get((attempt.contract, attempt.session), 0)].append(attempt)
+    return found
 
 
 def record_requests(connection: sqlite3.Connection, requests: Sequence[RequestRecord]) -> None:
@@ -130,7 +149,7 @@ def check_batch(batch: Batch) -> None:
     Refuse a batch that breaks its invariant before anything is written.
 
     Raises:
-        ValueError: Two attempts of one contract-session, bars that belong to no attempt, or other columns.
+        ValueError: Two attempts of one contract-session, bars or comparisons that belong to no attempt, or other columns.
     """
     named = {(attempt.contract, attempt.session) for attempt in batch.attempts}
     if len(named) < len(batch.attempts):
@@ -138,6 +157,8 @@ def check_batch(batch: Batch) -> None:
     for table, schema in ((batch.bars, bar_schema()), (batch.refused, quarantine_schema())):
         if dict(table.schema) != schema:
             raise ValueError(f"a batch's tables have the model's columns, found {table.schema}")
+    if len({(each.contract, each.session) for each in batch.compared} & named) < len(batch.compared):
+        raise ValueError("a batch holds the attempt of each comparison, once")
     stray = set(batch.bars.select("contract", "session").unique().iter_rows()) - named
     if stray:
         raise ValueError(f"bars without an attempt: {sorted(stray)[:3]}")

@@ -33,6 +33,7 @@ select a.batch, a.contract, a.session, b.file, a.attempt, a.payload_hash, a.fetc
 from attempts a join coverage c on c.session = a.session and c.contract = a.contract
     join attempts w on w.attempt = c.attempt join batches b on b.batch = a.batch
 where a.session = ? and a.attempt < c.attempt and a.bars > 0 and c.batch > 0
+    and not exists (select 1 from comparisons s where s.second_attempt = a.attempt and s.kept = 'first')
 order by a.rank, a.attempt
 """
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

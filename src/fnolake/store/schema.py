@@ -6,7 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
+"""2 added comparisons and differences, 3 who lists what. A ledger of an older version is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -82,6 +83,18 @@ TABLES = (
         file text not null, day_rows bigint not null, raw text not null, payload_hash text not null,
         findings text not null, primary key (venue, segment, session))
     """,
+    """
+    create table if not exists comparisons (
+        comparison bigint primary key, contract bigint not null, session integer not null, first_provider text not null,
+        first_attempt bigint, second_provider text not null, second_attempt bigint, agreed integer not null,
+        findings text not null, kept text not null, why text not null, compared_us bigint not null)
+    """,
+    "create index if not exists comparisons_of on comparisons (session, contract)",
+    """
+    create table if not exists differences (
+        comparison bigint not null, ts_us bigint not null, field text not null, first_value bigint, second_value bigint,
+        size bigint, finding text not null, primary key (comparison, ts_us, field))
+    """,
 )
 """``batch`` 0 in coverage: the bars, if any, are in the published session."""
 
@@ -90,10 +103,11 @@ insert into provider_symbols (contract, provider, symbol, since)
 select contract, coalesce((select provider from masters order by taken_us limit 1), 'shoonya'), provider_symbol, min(first_seen)
 from instruments where contract not in (select contract from provider_symbols) group by contract
 """
-"""Where nothing says who lists a contract (before version 2, or a catalog without symbols): the first provider that was asked."""
+"""Where nothing says who lists a contract (before version 3, or a catalog without symbols): the first provider that was asked."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
-    2: (
+    2: (),
+    3: (
         "alter table provider_symbols add column since integer not null default 0",
         "alter table provider_symbols add column gone integer",
         """
@@ -104,17 +118,18 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         FILL_SYMBOLS,
     ),
 }
-"""Statements that bring a ledger of the version before to this one; run by the first writer that opens it."""
+"""Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
 
 OLD_READER: dict[int, tuple[str, ...]] = {
-    2: (
+    2: (),
+    3: (
         "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
         "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
     ),
 }
 """What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 
-UPSERT_COVERAGE = """
+TAKE_COVERAGE = """
 insert into coverage (session, contract, attempt, batch, outcome, proof, rank, reasons, bars, first_us, last_us, volume,
     provider, fetched_us)
 select session, contract, attempt, batch, outcome, proof, rank, reasons, bars,
@@ -124,6 +139,10 @@ on conflict (session, contract) do update set attempt = excluded.attempt, batch 
     outcome = excluded.outcome, proof = excluded.proof, rank = excluded.rank, reasons = excluded.reasons,
     bars = excluded.bars, first_us = excluded.first_us, last_us = excluded.last_us, volume = excluded.volume,
     provider = excluded.provider, fetched_us = excluded.fetched_us
+"""
+"""An attempt wins whatever is there: the rule of two witnesses has decided."""
+
+UPSERT_COVERAGE = TAKE_COVERAGE + """
 where excluded.rank > coverage.rank or (excluded.rank = coverage.rank and excluded.fetched_us >= coverage.fetched_us)
 """
 """An attempt wins by rank; a tie goes to the newer."""

@@ -21,7 +21,7 @@ import polars as pl
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
-from fnolake.store import batches, exchange, known, late, listings, masters
+from fnolake.store import batches, compared, exchange, known, late, listings, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -178,7 +178,7 @@ class Store:
         """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
         return listings.symbols(self._ledger, contracts)
 
-    def differences(self) -> pl.DataFrame:
+    def listing_differences(self) -> pl.DataFrame:
         """Where a provider's last master says something else than what is kept of a contract: ``listings.DIFFERENCE_SCHEMA``."""
         return listings.differences(self._ledger)
 
@@ -282,6 +282,18 @@ class Store:
     def requests(self) -> pl.DataFrame:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
+
+    def comparisons(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
+        """What two providers were compared for (None = every session): ``compared.COMPARISONS``, by session and contract."""
+        return compared.comparisons(self._ledger, sessions)
+
+    def differences(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
+        """The differences that these comparisons found: ``compared.DIFFERENCES``, in their order, by ts and field."""
+        return compared.differences(self._ledger, sessions)
+
+    def not_elsewhere(self, sessions: Sequence[date]) -> pl.DataFrame:
+        """Pairs (contract, session) that a provider other than the kept one said to have no more."""
+        return compared.given_up(self._ledger, sessions)
 
     def publish(self, session: date) -> PublishResult:
         """

@@ -1,49 +1,40 @@
 """
-The straight line, run: ask, normalize, verify, store.
+The straight line, run: ask, normalize, verify, store, with every account of the pool at once.
 
-A fixed number of workers ask; one writer makes batches durable. Memory is bounded by workers x page size + the
-batch limits. Invariant: every contract-session of a request ends in one attempt, whatever happens to the request.
+Each account has workers that ask; one writer makes batches durable. Memory is bounded by workers x page size + the
+batch limits. Invariant: every request ends in one record, whatever happens to it, and what an account leaves behind
+when it fails is done by the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
-import polars as pl
-
-from fnolake.errors import AuthError, SpanTimeout
+from fnolake.errors import AuthError
 from fnolake.market.calendar import Calendar
-from fnolake.model import (
-    Attempt,
-    BarRequest,
-    Batch,
-    BatchCommitted,
-    Contract,
-    Event,
-    Finding,
-    Notice,
-    Outcome,
-    PageDone,
-    RequestRecord,
-    Session,
-    Verdict,
-    bar_schema,
-    ist_midnight_us,
-    quarantine_schema,
-    utc_from_us,
-)
-from fnolake.normalize import normalize
+from fnolake.model import AccountSeen, BarRequest, Batch, Contract, Event, Notice, RequestRecord
 from fnolake.provider.account import Asked
-from fnolake.verify import ExchangeRow, judge, refused_rows, verdict_for_empty
+from fnolake.provider.budget import BudgetState
+from fnolake.sync.decide import Decided, Decider, Sings, request_of
+from fnolake.sync.given_up import interrupted
+from fnolake.sync.pool import Member, Pool, State, Task
+from fnolake.sync.writer import LineSettings, Served, Tally, Writer
+from fnolake.verify import ExchangeRow
 
-PAUSE_AFTER_DOUBTS = 50
-"""Doubtful contracts of a venue in a row after which that venue pauses (design, rule zero)."""
+SEEN_EVERY_S = 1.0
+"""How often the accounts are told of."""
+
+
+class Turns(Protocol):
+    """Leave to ask once."""
+
+    async def ask_minutes(self, request: BarRequest) -> Asked:
+        """Ask once, with retries and budget; never raises for what the provider does."""
 
 
 class Asks(Protocol):
@@ -56,78 +47,39 @@ class Asks(Protocol):
         """The provider's name, for records."""
 
     @property
+    def max_rows(self) -> int:
+        """Rows that one request should expect at most."""
+
+    @property
+    def max_days(self) -> int | None:
+        """Calendar days that one request may span."""
+
+    @property
     def is_down(self) -> bool:
         """Whether asking is of no use for now."""
+
+    @property
+    def budget(self) -> BudgetState:
+        """What is used and allowed now."""
 
     def drain_sign_ins(self) -> list[RequestRecord]:
         """Records of the renewals since the last call."""
 
-    async def ask_minutes(self, request: BarRequest) -> Asked:
-        """Ask once, with retries and budget; never raises for what the provider does."""
+    def ready(self) -> AbstractAsyncContextManager[Turns]:
+        """Wait until a request would be sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One request of the plan: a contract and the sessions it must decide, ascending."""
+class Seat:
+    """An account at work: who is asked, and how the pool sees it."""
 
-    contract: Contract
-    sessions: tuple[date, ...]
-    again: bool = False
+    account: Asks
+    member: Member
 
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """How the line runs. ``batch_rows`` and ``batch_s``: a batch closes on whichever comes first."""
-
-    workers: int = 12
-    batch_rows: int = 250_000
-    batch_s: float = 10.0
-
-
-@dataclass
-class Tally:
-    """What a run did, counted by contract-session outcome."""
-
-    outcomes: dict[str, int] = field(default_factory=dict)
-    bars: int = 0
-    requests: int = 0
-    failed_requests: int = 0
-    stopped: str = ""
-
-    def add(self, attempts: list[Attempt]) -> None:
-        """Count what was decided."""
-        for attempt in attempts:
-            name = attempt.verdict.outcome.value
-            self.outcomes[name] = self.outcomes.get(name, 0) + 1
-            self.bars += attempt.verdict.bars
-
-
-@dataclass
-class _Open:
-    """The batch that is being filled."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    bars: list[pl.DataFrame] = field(default_factory=list)
-    refused: list[pl.DataFrame] = field(default_factory=list)
-    requests: list[RequestRecord] = field(default_factory=list)
-    rows: int = 0
-
-    def close(self) -> Batch:
-        """The batch as a value."""
-        bars = pl.concat(self.bars) if self.bars else pl.DataFrame(schema=bar_schema())
-        refused = pl.concat(self.refused) if self.refused else pl.DataFrame(schema=quarantine_schema())
-        return Batch(tuple(self.attempts), bars, refused, tuple(self.requests))
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What one request came to, before it is durable."""
-
-    symbol: str
-    record: RequestRecord
-    attempts: list[Attempt]
-    bars: list[pl.DataFrame]
-    refused: pl.DataFrame | None
+    @classmethod
+    def of(cls, account: Asks) -> Seat:
+        """A seat for an account that has not failed yet."""
+        return cls(account, Member(account.name, account.provider_name, account.max_rows, account.max_days))
 
 
 class Backfill:
@@ -135,45 +87,35 @@ class Backfill:
     Runs tasks through the line.
 
     Args:
-        account: Who is asked.
+        accounts: Who is asked; all at once, each within its own budget.
         commit: Makes a batch durable; blocking, called in a thread, one call at a time.
         calendar: Hours of every session.
-        canary: Says whether a venue is answering for a session (rule zero).
+        canaries: By provider: whether a venue is answering for a session (rule zero).
         exchange: The exchange's row for (contract, session), or None.
         now: The calendar clock.
         must_fill: Whether that contract's minutes of that session must all be there.
+        on_event: Told of progress.
+        settings: Workers an account, batch limits.
     """
 
     def __init__(
-        self,
-        account: Asks,
-        commit: Callable[[Batch], object],
-        calendar: Calendar,
-        canary: Callable[[str, date], Awaitable[bool]],
-        *,
-        exchange: Callable[[int, date], ExchangeRow | None],
-        now: Callable[[], datetime],
-        must_fill: Callable[[Contract, date], bool],
-        on_event: Callable[[Event], None],
-        settings: LineSettings | None = None,
+        self, accounts: Sequence[Asks], commit: Callable[[Batch], object], calendar: Calendar, canaries: dict[str, Sings],
+        *, exchange: Callable[[int, date], ExchangeRow | None], now: Callable[[], datetime],
+        must_fill: Callable[[Contract, date], bool], on_event: Callable[[Event], None], settings: LineSettings | None = None,
     ) -> None:
-        self._account = account
-        self._commit = commit
-        self._calendar = calendar
-        self._canary = canary
-        self._exchange = exchange
+        self._seats = [Seat.of(account) for account in accounts]
         self._now = now
-        self._must_fill = must_fill
         self._emit = on_event
         self._settings = settings or LineSettings()
-        self._doubts: dict[str, int] = {}
-        self._paused: set[str] = set()
-        self._dropped: list[_Decided] = []
+        self._dropped: list[Decided] = []
+        self._pool = Pool(iter(()), ())
         self.tally = Tally()
+        self._decider = Decider(calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause)
+        self._writer = Writer(commit, self._sign_ins, on_event, self._settings, self.tally)
 
     async def run(self, tasks: Iterator[Task], stop: asyncio.Event) -> Tally:
         """
-        Run until the tasks or the user's patience end.
+        Run until the tasks, the accounts or the user's patience end.
 
         Args:
             tasks: In the order to ask.
@@ -185,185 +127,107 @@ class Backfill:
         Cancel:
             Like ``stop``, but the open batch is dropped as well; a commit under way is waited for.
         """
-        queue: asyncio.Queue[_Decided | None] = asyncio.Queue(maxsize=2 * self._settings.workers)
+        self._pool = Pool(tasks, [seat.member for seat in self._seats])
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._write(queue))
-                workers = [group.create_task(self._work(tasks, queue, stop)) for _ in range(self._settings.workers)]
-                watch = group.create_task(_cancel_when(stop, workers))
+                group.create_task(self._writer.run())
+                workers = [group.create_task(self._work(seat, stop)) for seat in self._seats for _ in range(self._settings.workers)]
+                watches = [group.create_task(_cancel_when(event, workers)) for event in (stop, self._pool.over)]
+                watches.append(group.create_task(self._show()))
                 await asyncio.wait(workers)
-                watch.cancel()
+                for watch in watches:
+                    watch.cancel()
                 for dropped in self._dropped:
-                    await queue.put(dropped)
-                await queue.put(None)
+                    await self._writer.put(dropped)
+                await self._writer.put(None)
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error
+        self._seen()
+        for seat in self._seats:
+            self.tally.accounts.setdefault(seat.member.name, Served()).reason = seat.member.reason
         return self.tally
 
-    async def _work(self, tasks: Iterator[Task], queue: asyncio.Queue[_Decided | None], stop: asyncio.Event) -> None:
-        for task in tasks:
-            left = [task]
-            while left and not stop.is_set():
-                now = left.pop()
-                if now.contract.venue in self._paused:
-                    break
-                decided, more = await self._step(now)
-                left.extend(more)
+    async def _work(self, seat: Seat, stop: asyncio.Event) -> None:
+        """Ask for one task after the other, each taken only when it can be sent at once."""
+        while not stop.is_set() and await self._pool.wait_for(seat.member):
+            async with seat.account.ready() as turn:
+                task = self._pool.take(seat.member)
+                if task is None:
+                    continue
+                decided = await self._serve(seat, turn, task)
                 try:
-                    await queue.put(decided)
+                    await self._writer.put(decided)
                 except asyncio.CancelledError:
                     self._dropped.append(decided)
                     raise
-                if self._account.is_down and not self.tally.stopped:
-                    self.tally.stopped = f"{self._account.name}: the provider does not answer; what was fetched is kept, run the command again later"
-                if self.tally.stopped:
-                    stop.set()
-            if stop.is_set():
-                return
+                self._pool.landed(*decided.more)
+            if not self._pool.working:
+                self.tally.stopped = self.tally.stopped or no_account_left([one.member for one in self._seats])
+                stop.set()
 
-    async def _step(self, task: Task) -> tuple[_Decided, list[Task]]:
-        """Ask for one task and decide it; also what must be asked because of the answer."""
-        request, record = self._request(task), None
+    async def _serve(self, seat: Seat, turn: Turns, task: Task) -> Decided:
+        """Ask for one task and decide it, or give it back if the account cannot go on."""
+        record = None
         try:
-            asked = await self._account.ask_minutes(request)
+            asked = await turn.ask_minutes(request_of(task))
             record = asked.record
-            if asked.page is None:
-                return self._on_error(task, asked)
-            if asked.page.is_empty:
-                return await self._on_empty(task, request, asked)
-            return await self._on_rows(task, request, asked)
+            if self._lost(seat, asked) and self._pool.working:
+                back = replace(task, tried=task.tried | {seat.member.name})
+                return Decided(task.contract.symbol, record, more=(back,))
+            decided = await self._decider.decide(task, asked, seat.member.provider)
         except asyncio.CancelledError:
-            self._dropped.append(_Decided(task.contract.symbol, record or self._interrupted(task), [], [], None))
+            given_up = interrupted(seat.member.provider, seat.member.name, "minutes", self._now(), task.contract.symbol)
+            self._dropped.append(Decided(task.contract.symbol, record or given_up))
             raise
+        other = self._pool.second_opinion(task, seat.member.provider, decided.doubted)
+        return replace(decided, more=(*decided.more, other)) if other else decided
 
-    def _request(self, task: Task) -> BarRequest:
-        """The span from midnight before the first session to midnight after the last: ask wide, cut locally."""
-        day_us = 86_400_000_000
-        return BarRequest(
-            task.contract, utc_from_us(ist_midnight_us(task.sessions[0])),
-            utc_from_us(ist_midnight_us(task.sessions[-1]) + day_us),
-        )
-
-    def _on_error(self, task: Task, asked: Asked) -> tuple[_Decided, list[Task]]:
-        error = asked.error
-        if isinstance(error, SpanTimeout) and len(task.sessions) > 1:
-            middle = len(task.sessions) // 2
-            halves = [Task(task.contract, task.sessions[middle:], task.again), Task(task.contract, task.sessions[:middle], task.again)]
-            return _Decided(task.contract.symbol, asked.record, [], [], None), halves
+    def _lost(self, seat: Seat, asked: Asked) -> bool:
+        """Whether the answer is lost by the account, not by the contract; the pool and the user are told once."""
+        error, member = asked.error, seat.member
         if isinstance(error, AuthError):
-            self.tally.stopped = str(error)
-        reason = type(error).__name__
-        outcome = Outcome.UNAVAILABLE if reason in {"UnknownSymbol", "SpanUnavailable"} else Outcome.FAILED
-        verdict = Verdict(outcome, (reason,), (Finding(reason, detail=str(error)[:300]),))
-        attempts = [self._attempt(task, day, verdict, asked.record) for day in task.sessions]
-        return _Decided(task.contract.symbol, asked.record, attempts, [], None), []
+            news, lost = self._pool.lose(member, str(error), for_good=True), True
+        elif error is not None and seat.account.is_down:
+            news, lost = self._pool.lose(member, f"{member.name}: the provider does not answer", for_good=False), True
+        else:
+            if error is None and self._pool.regain(member):
+                self._emit(Notice("info", f"{member.name}: {member.provider} answers again"))
+            return False
+        if news:
+            self._seen()
+            if self._pool.working:
+                self._emit(Notice("warning", f"{member.said}; the other accounts take over its work"))
+        return lost
 
-    async def _on_empty(self, task: Task, request: BarRequest, asked: Asked) -> tuple[_Decided, list[Task]]:
-        if len(task.sessions) > 1 and not task.again:
-            return _Decided(task.contract.symbol, asked.record, [], [], None), [Task(task.contract, (d,), again=True) for d in reversed(task.sessions)]
-        attempts = [self._attempt(task, day, await self._empty(task.contract, day, request), asked.record) for day in task.sessions]
-        return _Decided(task.contract.symbol, asked.record, attempts, [], None), []
+    def _pause(self, provider: str, venue: str) -> None:
+        if self._pool.pause(provider, venue):
+            self._emit(Notice("warning", f'{venue} answers only "no data" at {provider}: paused, nothing was recorded as empty; run sync again later'))
 
-    async def _empty(self, contract: Contract, day: date, request: BarRequest) -> Verdict:
-        """What it means that the provider has nothing for a session (rule zero)."""
-        session = self._session(contract, day)
-        alive = await self._canary(contract.venue, day)
-        verdict = verdict_for_empty(request, session, canary_alive=alive, exchange_row=self._exchange(contract.contract, day), now=self._now())
-        self._count_doubt(contract.venue, doubtful="doubtful_empty" in verdict.reasons)
-        return verdict
+    def _sign_ins(self) -> Iterable[RequestRecord]:
+        return [record for seat in self._seats for record in seat.account.drain_sign_ins()]
 
-    def _count_doubt(self, venue: str, *, doubtful: bool) -> None:
-        self._doubts[venue] = self._doubts.get(venue, 0) + 1 if doubtful else 0
-        if self._doubts[venue] >= PAUSE_AFTER_DOUBTS and venue not in self._paused:
-            self._paused.add(venue)
-            self._emit(Notice("warning", f'{venue} answers only "no data": paused, nothing was recorded as empty; run sync again later'))
+    async def _show(self) -> None:
+        while True:
+            self._seen()
+            await asyncio.sleep(SEEN_EVERY_S)
 
-    async def _on_rows(self, task: Task, request: BarRequest, asked: Asked) -> tuple[_Decided, list[Task]]:
-        assert asked.page is not None
-        table = normalize(asked.page, self._calendar)
-        sessions = [self._session(task.contract, day) for day in task.sessions]
-        rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
-        filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
-        judged = judge(table, request, sessions, self._now(), rows, must_fill=filled)
-        attempts: list[Attempt] = []
-        bars: list[pl.DataFrame] = []
-        more: list[Task] = []
-        for day, verdict, kept in judged:
-            oldest = day == task.sessions[0] and len(task.sessions) > 1
-            if oldest and verdict.outcome is not Outcome.COMPLETE:
-                more.append(Task(task.contract, (day,), again=True))
-                continue
-            said = await self._empty(task.contract, day, request) if verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED else verdict
-            attempts.append(self._attempt(task, day, said, asked.record))
-            if verdict.bars:
-                bars.append(kept)
-        if bars:
-            self._count_doubt(task.contract.venue, doubtful=False)
-        return _Decided(task.contract.symbol, asked.record, attempts, bars, refused_rows(table, judged)), more
-
-    def _session(self, contract: Contract, day: date) -> Session:
-        session = self._calendar.session_for(contract, day)
-        assert session is not None, f"{contract.symbol}: {day} is no session, the plan asked for it"
-        return session
-
-    def _interrupted(self, task: Task) -> RequestRecord:
-        return interrupted(self._account.provider_name, self._account.name, "minutes", self._now(), task.contract.symbol)
-
-    def _attempt(self, task: Task, day: date, verdict: Verdict, record: RequestRecord) -> Attempt:
-        return Attempt(
-            task.contract.contract, day, verdict, record.provider, record.account, record.started_at,
-            record.payload_hash, record.key,
-        )
-
-    async def _write(self, queue: asyncio.Queue[_Decided | None]) -> None:
-        """Gather what is decided into batches and make them durable, one at a time; None ends it."""
-        loop = asyncio.get_running_loop()
-        going = True
-        while going:
-            batch, closes = _Open(), loop.time() + self._settings.batch_s
-            try:
-                async with asyncio.timeout_at(closes):
-                    while batch.rows < self._settings.batch_rows and going:
-                        decided = await queue.get()
-                        going = decided is not None
-                        if decided is not None:
-                            self._take(batch, decided)
-            except TimeoutError:
-                going = True
-            await self._close(batch)
-
-    def _take(self, batch: _Open, decided: _Decided) -> None:
-        batch.attempts.extend(decided.attempts)
-        batch.bars.extend(decided.bars)
-        batch.requests += [decided.record, *self._account.drain_sign_ins()]
-        batch.rows += sum(frame.height for frame in decided.bars)
-        if decided.refused is not None and decided.refused.height:
-            batch.refused.append(decided.refused)
-        self.tally.requests += 1
-        self.tally.failed_requests += decided.record.outcome == "failed"
-        self.tally.add(decided.attempts)
-        rows = sum(a.verdict.bars for a in decided.attempts)
-        self._emit(PageDone(decided.symbol, decided.record.account, decided.record.outcome, len(decided.attempts), rows, 0))
-
-    async def _close(self, batch: _Open) -> None:
-        if not batch.requests:
-            return
-        work = asyncio.ensure_future(asyncio.to_thread(self._commit, batch.close()))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await work
-            raise
-        self._emit(BatchCommitted(len(batch.attempts), batch.rows))
+    def _seen(self) -> None:
+        for seat in self._seats:
+            budget, member = seat.account.budget, seat.member
+            state = "waiting" if member.state is State.WORKING and budget.spent else str(member.state)
+            limits = (budget.used, budget.allowance, budget.seconds) if budget.limited else (0, 0, 60.0)
+            self._emit(AccountSeen(member.name, member.provider, state, member.reason, *limits))
 
 
-def interrupted(provider: str, account: str, route: str, now: datetime, detail: str) -> RequestRecord:
-    """The outcome of a request that was given up while it waited or was in flight."""
-    return RequestRecord(uuid.uuid4().hex, provider, account, route, "failed", now, 0.0, error="Interrupted", detail=detail)
+def no_account_left(members: Sequence[Member]) -> str:
+    """Why a run stopped early, in one line that names every account."""
+    if len(members) > 1:
+        return f"no account is left, what was fetched is kept: {'; '.join(member.said for member in members)}"
+    member = members[0]
+    return f"{member.reason}; what was fetched is kept, run the command again later" if member.state is State.DOWN else member.reason
 
 
-async def _cancel_when(stop: asyncio.Event, workers: list[asyncio.Task[None]]) -> None:
-    await stop.wait()
+async def _cancel_when(event: asyncio.Event, workers: list[asyncio.Task[None]]) -> None:
+    await event.wait()
     for worker in workers:
         worker.cancel()

@@ -7,8 +7,8 @@ Nothing is sent here. Invariant: a budget without limits exists only against an 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, fields
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from fnolake.config import AccountSettings, Settings
@@ -17,15 +17,14 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, StatePort, ist_date, utc_from_us
 from fnolake.provider.account import Account
 from fnolake.provider.base import Provider
-from fnolake.provider.budget import Budget
+from fnolake.provider.budget import NO_LIMITS, Budget, BudgetState
 from fnolake.provider.exchange.client import ExchangeClient, ExchangeUrls
 from fnolake.provider.http import Http, Timeouts
 from fnolake.provider.registry import Setup, factory
 from fnolake.secret import resolve
 
-SECRETS = {"secret_code": "secret_code", "password": "password", "totp": "totp_secret", "api_secret": "api_secret"}
+SECRETS = {"secret_code": "secret_code", "password": "password", "totp": "totp_secret", "api_secret": "api_secret", "api_key": "api_key"}
 """Setting → name of the secret at the provider."""
-NO_LIMITS = ((1_000_000, 1.0),)
 OPEN_RESERVE = 0.5
 """Share of the budget left to the user's other programs while the market is open (design section 5)."""
 
@@ -70,14 +69,23 @@ def make_provider(
         ConfigError: An unknown provider, or (strict) a secret that cannot be read.
     """
     account = settings.accounts[name]
-    legacy = account.generation == "legacy"
-    urls = settings.shoonya
     plain = {
-        "generation": account.generation, "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
-        "imei": account.imei, "rest": urls.rest_legacy if legacy else urls.rest_oauth, "authorize": urls.authorize, "masters": urls.masters,
+        **_addresses(settings, account), "uid": account.uid, "client_id": account.client_id, "vendor_code": account.vendor_code,
+        "imei": account.imei,
     }
     secrets = _secrets(account, environ, strict=strict)
     return factory(account.provider)(Setup(name, http, state, clock, plain, secrets))
+
+
+def _addresses(settings: Settings, account: AccountSettings) -> dict[str, str]:
+    """What is set for an account's provider: addresses (empty = its own), a generation, a third party's own texts."""
+    if account.provider == "firstock":
+        return asdict(settings.firstock)
+    if account.provider != "shoonya":
+        return dict(settings.others.get(account.provider, {}))
+    urls = settings.shoonya
+    rest = urls.rest_legacy if account.generation == "legacy" else urls.rest_oauth
+    return {"generation": account.generation, "rest": rest, "authorize": urls.authorize, "masters": urls.masters}
 
 
 def _secrets(account: AccountSettings, environ: Mapping[str, str], *, strict: bool) -> dict[str, str]:
@@ -112,10 +120,9 @@ def make_account(settings: Settings, name: str, provider: Provider, state: State
     return Account(name, provider, Budget(provider.dialect.windows, clock, state, name, reserve=reserve), clock)
 
 
-def budget_used(settings: Settings, name: str, provider: Provider, state: StatePort, clock: Clock, calendar: Calendar) -> tuple[int, int]:
+def budget_used(settings: Settings, name: str, provider: Provider, state: StatePort, clock: Clock, calendar: Calendar) -> BudgetState:
     """The account's allowance of the longest window and what is used of it now, as far as was noted."""
-    seen = make_account(settings, name, provider, state, clock, calendar).budget
-    return seen.allowance, seen.used
+    return make_account(settings, name, provider, state, clock, calendar).budget
 
 
 def market_is_open(calendar: Calendar, now: datetime) -> bool:
@@ -125,20 +132,67 @@ def market_is_open(calendar: Calendar, now: datetime) -> bool:
     return session is not None and utc_from_us(session.open_us) <= now < utc_from_us(session.close_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Accounts that can be asked, at least one; the exchange's file server with the user's consent; who was left out and why."""
+
+    accounts: tuple[Account, ...]
+    exchange: ExchangeClient | None
+    left_out: tuple[str, ...] = ()
+
+
 @contextlib.asynccontextmanager
 async def connected(
-    settings: Settings, state: StatePort, clock: Clock, calendar: Calendar, environ: Mapping[str, str], name: str | None = None
-) -> AsyncIterator[tuple[Account, ExchangeClient | None]]:
-    """One account and, with the user's consent, the exchange's file server; closed and noted at the end."""
-    chosen = choose_account(settings, name)
+    settings: Settings, state: StatePort, clock: Clock, calendar: Calendar, environ: Mapping[str, str], names: Sequence[str] = ()
+) -> AsyncIterator[Connected]:
+    """
+    Every account that is usable, or of the named ones, each with its own budget, sign-in and breaker; closed and noted at the end.
+
+    One that is not signed in and lacks what it signs in with is left out while there is another, and so is a second
+    account of the same login: they share one allowance and would end each other's sign-in. Whether a sign-in
+    still works, the first request shows: nothing is sent here, and no sign-in is made that nobody needs.
+
+    Raises:
+        ConfigError: No account, none of that name, or a provider that is not installed.
+    """
+    chosen = [choose_account(settings, name) for name in dict.fromkeys(names)] or [*settings.accounts] or [choose_account(settings, None)]
     async with open_http(settings) as http:
-        provider = make_provider(settings, chosen, http, state, clock, environ)
-        account = make_account(settings, chosen, provider, state, clock, calendar)
+        providers = {name: make_provider(settings, name, http, state, clock, environ) for name in chosen}
+        lacking = {name: why for name, provider in providers.items() if (why := _lacks(settings, name, provider, environ))}
+        lacking |= _doubles(settings, {name: provider for name, provider in providers.items() if name not in lacking})
+        usable = {name: provider for name, provider in providers.items() if name not in lacking} or providers
+        left_out = tuple(f"{name} is left out: {why}" for name, why in lacking.items() if name not in usable)
+        accounts = tuple(make_account(settings, name, provider, state, clock, calendar) for name, provider in usable.items())
         try:
-            yield account, exchange_client(settings, http, clock)
+            yield Connected(accounts, exchange_client(settings, http, clock), left_out)
         finally:
-            account.release()
-            await provider.aclose()
+            for account in accounts:
+                account.release()
+            for provider in providers.values():
+                await provider.aclose()
+
+
+def _doubles(settings: Settings, providers: Mapping[str, Provider]) -> dict[str, str]:
+    """Accounts whose login another one has, with that as the reason; one that is signed in goes before one that is not."""
+    first: dict[tuple[str, str], str] = {}
+    found = {}
+    for name in sorted(providers, key=lambda one: not providers[one].signed_in):
+        account = settings.accounts[name]
+        other = first.setdefault((account.provider, account.uid.upper() or name), name)
+        if other != name:
+            found[name] = f"it is the same login as {other}, {account.provider} {account.uid}"
+    return found
+
+
+def _lacks(settings: Settings, name: str, provider: Provider, environ: Mapping[str, str]) -> str:
+    """Why an account cannot sign in, empty where it has, or has all its secrets."""
+    if provider.signed_in:
+        return ""
+    try:
+        secrets = _secrets(settings.accounts[name], environ, strict=True)
+    except ConfigError as error:
+        return f"not signed in, and {error}"
+    return "" if secrets else f"not signed in; run `fnolake login {name}`"
 
 
 def exchange_client(settings: Settings, http: Http, clock: Clock) -> ExchangeClient | None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from fnolake.model import Contract
-from fnolake.sync.backfill import Task
+from fnolake.sync.pool import Task
 
 
 class Contracts:
@@ -61,6 +61,6 @@ class MustFill:
 
 def tasks(rows: pl.DataFrame, contracts: Contracts) -> Iterator[Task]:
     """The plan's rows as tasks, in its order, a slice at a time."""
-    for part in rows.select("contract", "sessions").iter_slices(1000):
-        for number, days in part.iter_rows():
-            yield Task(contracts[number], tuple(days))
+    for part in rows.select("contract", "sessions", "expected_rows").iter_slices(1000):
+        for number, days, expected in part.iter_rows():
+            yield Task(contracts[number], tuple(days), rows=expected)

@@ -86,7 +86,7 @@ def _agreement(store: Store) -> list[Check]:
     """What two providers list differently; nothing where only one has been asked. Nobody can mend it here, so it is never wrong."""
     if store.masters()["provider"].n_unique() < 2:
         return []
-    return [Check("providers agree", ok=True, detail=differing_line(store.differences()) or "on every contract that both list")]
+    return [Check("providers agree", ok=True, detail=differing_line(store.listing_differences()) or "on every contract that both list")]
 
 
 def _consent(settings: Settings) -> Check:

@@ -6,23 +6,21 @@ nothing. Invariant: whatever interrupts it, the lake is what it was plus what wa
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 
 import polars as pl
 
-from fnolake.errors import PayloadError, ProviderFault
+from fnolake.errors import PayloadError
 from fnolake.market.bhavcopy import read_cm, read_fo
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
     BarRequest,
     Clock,
     Event,
-    Master,
     Notice,
-    RawFile,
+    RequestRecord,
     Selection,
     SyncStarted,
     ist_date,
@@ -32,80 +30,45 @@ from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
 from fnolake.sync.again import prove_again
-from fnolake.sync.backfill import Backfill, LineSettings, Tally, interrupted
+from fnolake.sync.backfill import Backfill
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
+from fnolake.sync.decide import Sings
 from fnolake.sync.exchange_book import ExchangeBook
+from fnolake.sync.given_up import recorded_if_cancelled
+from fnolake.sync.masters import MasterRound
 from fnolake.sync.plan import Plan
-from fnolake.sync.status import differing_line
+from fnolake.sync.report import AccountReport, SyncReport
+from fnolake.sync.second_look import SecondLook
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """
-    What a sync did. ``outcomes`` counts contract-sessions decided now; ``gaps`` what is left of the selection.
-
-    ``stopped`` says why it ended early (empty when it did not); ``seconds`` are the machine's.
-    """
-
-    outcomes: dict[str, int] = field(default_factory=dict)
-    bars: int = 0
-    requests: int = 0
-    failed_requests: int = 0
-    seconds: float = 0.0
-    sessions: tuple[date, ...] = ()
-    gaps: int = 0
-    listed: int = 0
-    covered: int = 0
-    verified: int = 0
-    notices: tuple[str, ...] = ()
-    stopped: str = ""
-    interrupted: bool = False
-
-    @property
-    def lines(self) -> list[str]:
-        """The report in a few sentences for a person."""
-        decided = sum(self.outcomes.values())
-        if not self.requests:
-            head = "Nothing to do: every wanted contract-session is covered." if not self.gaps else "Nothing was asked."
-        else:
-            rate = decided / self.seconds if self.seconds else 0.0
-            head = (
-                f"{decided:,} contract-sessions and {self.bars:,} bars by {self.requests:,} requests in "
-                f"{self.seconds:,.0f} s ({rate:,.0f} a second)"
-            )
-        words = ", ".join(f"{count:,} {name}" for name, count in sorted(self.outcomes.items(), key=lambda item: -item[1]))
-        text = [head] + ([words] if words else [])
-        text.append(f"{self.covered:,} of {self.listed:,} listed contract-sessions are covered, {self.verified:,} verified against the exchange")
-        if self.gaps:
-            text.append(f"{self.gaps:,} are not: see `fnolake gaps`")
-        return text + list(self.notices) + ([self.stopped] if self.stopped else [])
+from fnolake.sync.writer import LineSettings, Served, Tally
 
 
 class Evening:
     """
-    Runs syncs for one lake with one account.
+    Runs syncs for one lake with every account that is usable.
 
     Args:
         store: Open for writing.
-        account: Who is asked.
+        accounts: Who is asked, all at once.
         exchange: The exchange's file server, or None without the user's consent.
         calendar: Hours of every session.
         clock: Calendar clock and machine clock.
         on_event: Told of progress; must not block.
         settings: Workers and batch limits.
+        second_look: Share of contract-sessions that a second provider is asked for too.
     """
 
     def __init__(
-        self, store: Store, account: Account, exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
-        *, on_event: Callable[[Event], None], settings: LineSettings,
+        self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
+        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0,
     ) -> None:
         self._store = store
-        self._account = account
+        self._accounts = accounts
         self._exchange = exchange
         self._calendar = calendar
         self._clock = clock
         self._settings = settings
+        self._second_look = second_look
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -139,6 +102,7 @@ class Evening:
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
+            await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
         return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
 
@@ -150,52 +114,11 @@ class Evening:
 
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now. Blocking: call it in a thread."""
-        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), self._account.per_minute)
+        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), sum(one.per_minute for one in self._accounts))
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
-        """
-        Take and diff the masters of the day, once a day unless ``again``.
-
-        Returns:
-            One row a master: exchange, rows, listings, out_of_scope, findings, new, amended.
-
-        Raises:
-            ProviderError: None could be had, and no contract is known yet.
-        """
-        today = ist_date(self._clock.now())
-        if not again and self._store.masters_taken(today):
-            return []
-        with self._given_up(self._account.provider_name, self._account.name, "masters", str(today)):
-            answers = await self._account.ask_masters(today)
-        await asyncio.to_thread(self._store.record_requests, [record for _, record in answers])
-        files = [raw for raw, _ in answers if raw is not None]
-        if len(files) < len(answers):
-            lost = ", ".join(record.route for raw, record in answers if raw is None)
-            self._emit(Notice("warning", f"masters not taken: {lost}; run `fnolake instruments sync` later"))
-        return await asyncio.to_thread(self._take_masters, files)
-
-    def _take_masters(self, files: list[RawFile]) -> list[dict[str, object]]:
-        decoded: list[tuple[Master, RawFile]] = []
-        for raw in files:
-            try:
-                decoded.append((self._account.provider.decode_master(raw), raw))
-            except (PayloadError, ProviderFault) as error:
-                self._emit(Notice("warning", f"{raw.name}: {error}"))
-        if not decoded:
-            if self._store.instruments(None).is_empty():
-                raise ProviderFault("no symbol master could be read, so no contract is known; try again in a few minutes", provider=self._account.provider.name)
-            return []
-        scoped = self._account.provider.in_scope([master for master, _ in decoded])
-        rows = []
-        for master, raw in zip(scoped, [raw for _, raw in decoded], strict=True):
-            counts = self._store.take_master(master, raw)
-            rows.append({
-                "exchange": master.exchange, "rows": master.rows, "listings": master.listings.height,
-                "out_of_scope": sum(master.out_of_scope.values()), "findings": sum(f.count for f in master.findings), **counts,
-            })
-        if unlike := differing_line(self._store.differences()):
-            self._emit(Notice("info", unlike))
-        return rows
+        """The masters of the day from every provider, see ``masters.MasterRound.take``."""
+        return await MasterRound(self._store, self._accounts, self._clock, self._emit).take(again=again)
 
     async def take_exchange_files(self, chosen: Wanted, stop: asyncio.Event) -> None:
         """Read the exchange's end-of-day files that the wanted sessions need and that are not here."""
@@ -217,7 +140,7 @@ class Evening:
 
     async def _take_exchange_file(self, venue: str, segment: str, day: date) -> bool:
         assert self._exchange is not None
-        with self._given_up("exchange", "", f"bhavcopy {venue} {segment}", str(day)):
+        with recorded_if_cancelled(self._store, self._clock, ("exchange", ""), f"bhavcopy {venue} {segment}", str(day)):
             raw, record = await self._exchange.bhavcopy(venue, segment, day)
         await asyncio.to_thread(self._store.record_requests, [record])
         if raw is None:
@@ -237,9 +160,8 @@ class Evening:
         book = await asyncio.to_thread(ExchangeBook.read, self._store, chosen.sessions)
         known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
         witnesses = Witnesses(known, ist_date(self._clock.now()))
-        canary = Canary(self._ask_witness, witnesses.canary, self._clock, lambda record: self._store.record_requests([record]))
         line = Backfill(
-            self._account, self._store.commit, self._calendar, canary.alive, exchange=book.row, now=self._clock.now,
+            self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
@@ -249,18 +171,27 @@ class Evening:
             if timer is not None:
                 timer.cancel()
 
-    async def _ask_witness(self, request: BarRequest) -> Asked:
-        with self._given_up(self._account.provider_name, self._account.name, "minutes", request.contract.symbol):
-            return await self._account.ask_minutes(request)
+    def _canaries(self, witnesses: Witnesses) -> dict[str, Sings]:
+        """Each provider's own: what one provider answers says nothing of another's health."""
+        def record(request: RequestRecord) -> None:
+            self._store.record_requests([request])
 
-    @contextlib.contextmanager
-    def _given_up(self, provider: str, account: str, route: str, detail: str) -> Iterator[None]:
-        """Record a request that is cancelled on its way (rule zero)."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            self._store.record_requests([interrupted(provider, account, route, self._clock.now(), detail)])
-            raise
+        names = dict.fromkeys(account.provider_name for account in self._accounts)
+        return {name: Canary(partial(self._ask_witness, name), witnesses.canary, self._clock, record).alive for name in names}
+
+    async def _ask_witness(self, provider: str, request: BarRequest) -> Asked:
+        own = [account for account in self._accounts if account.provider_name == provider]
+        account = next((one for one in own if not (one.is_out or one.is_down)), own[0])
+        with recorded_if_cancelled(self._store, self._clock, (provider, account.name), "minutes", request.contract.symbol):
+            return await account.ask_minutes(request)
+
+    async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
+        """Ask second witnesses, to the machine's second ``until``."""
+        left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
+        look = SecondLook(
+            self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
+        )
+        await look.run(chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())
@@ -275,5 +206,9 @@ class Evening:
             outcomes=tally.outcomes, bars=tally.bars, requests=tally.requests, failed_requests=tally.failed_requests,
             seconds=seconds, sessions=chosen.sessions, gaps=counts.listed - counts.covered, listed=counts.listed,
             covered=counts.covered, verified=counts.verified, notices=tuple(dict.fromkeys(self._notices)),
-            stopped=tally.stopped, interrupted=interrupted,
+            stopped=tally.stopped, interrupted=interrupted, accounts=tuple(self._account_report(one, tally) for one in self._accounts),
         )
+
+    def _account_report(self, account: Account, tally: Tally) -> AccountReport:
+        did = tally.accounts.get(account.name, Served())
+        return AccountReport(account.name, account.provider_name, did.requests, did.failed_requests, did.sessions, did.bars, did.reason)

@@ -64,7 +64,8 @@ class Plan:
     What ``sync`` would do.
 
     ``rows`` has one row a request, in order: contract, symbol, kind, underlying, venue, first, last (sessions,
-    inclusive), sessions (list of dates), expected_rows, deadline. The counts are contract-sessions.
+    inclusive), sessions (list of dates), expected_rows, deadline. The counts are contract-sessions. ``second_look`` is how
+    many requests more a second provider is asked at most, after these, to compare.
     """
 
     rows: pl.DataFrame
@@ -73,6 +74,7 @@ class Plan:
     gone: int = 0
     listed_by: str = "master"
     per_minute: int = 200
+    second_look: int = 0
 
     @property
     def requests(self) -> int:
@@ -121,6 +123,8 @@ class Plan:
             text.append(f"{self.unlisted:,} not in the exchange's file of that day: not listed")
         if self.gone:
             text.append(f"{self.gone:,} cannot be saved: expired, or older than the provider keeps")
+        if self.second_look:
+            text.append(f"up to {self.second_look:,} more requests after these: a second provider is asked, to compare ([compare] sample)")
         text.append(f"listed contracts are taken from the {self.listed_by}")
         return text
 

@@ -21,7 +21,7 @@ from fnolake.sync.wanted import Wanted, selected_contracts, status_rows, wanted_
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """One account: whether it is signed in, and how much of its minute's allowance (0: no limits) is used now."""
+    """One account: whether it is signed in, and how much of its allowance (0: no limits) in ``seconds`` is used now."""
 
     name: str
     provider: str
@@ -30,6 +30,12 @@ class AccountStatus:
     until: datetime | None = None
     allowance: int = 0
     used: int = 0
+    seconds: float = 60.0
+
+    @property
+    def per_minute(self) -> int:
+        """Requests a minute that it may send, 0 without limits."""
+        return round(self.allowance * 60.0 / self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from fnolake.errors import (
 )
 from fnolake.model import BarRequest, Contract
 from fnolake.provider.base import Provider
-from fnolake.provider.shoonya.client import ShoonyaClient, exchange_of
-from fnolake.provider.shoonya.signin import LEGACY, OAUTH, Credentials, ShoonyaUrls, one_time_password, sha256
+from fnolake.provider.scope import exchange_of
+from fnolake.provider.shoonya.client import ShoonyaClient
+from fnolake.provider.shoonya.signin import LEGACY, OAUTH, Credentials, ShoonyaUrls
+from fnolake.provider.totp import one_time_password, sha256
 
 SECRETS = ("demo-password", "demo-secret", "JBSWY3DPEHPK3PXP", "the-token", "another-token")
 CREDENTIALS = Credentials("FN0001", secret_code="demo-secret", password="demo-password",
@@ -53,7 +55,7 @@ def legacy(broker, http, drawer, clock):
 @pytest.fixture
 def signed_in(client):
     client.adopt("the-token", "FN0001")
-    client._adopted = False
+    client._tokens.adopted = False
     return client
 
 
@@ -278,7 +280,7 @@ async def test_logout_ends_our_sign_in_but_only_forgets_an_adopted_one(signed_in
 async def test_logout_forgets_even_when_the_broker_fails(signed_in, broker):
     for body, error in ((LOST, None), ("<html>", ProviderFault)):
         signed_in.adopt("the-token")
-        signed_in._adopted = False
+        signed_in._tokens.adopted = False
         broker.say("Logout", body)
         if error is None:
             await signed_in.logout()
@@ -297,7 +299,7 @@ def test_an_empty_token_is_not_adopted(client):
 async def test_no_secret_shows_in_a_repr(client, broker):
     broker.say("GenAcsTok", TOKEN)
     sign_in = await client.login_with_code("abcd-1234")
-    shown = f"{client!r} {client} {sign_in!r} {CREDENTIALS!r} {vars(client)!r}".replace(repr(client._state), "")
+    shown = f"{client!r} {client} {sign_in!r} {CREDENTIALS!r} {vars(client)!r}".replace(repr(client._tokens._state), "")
     assert not any(secret in shown for secret in (*SECRETS, "socket-token"))
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnolake.errors import ConfigError, LoginRefused
-from fnolake.provider.shoonya.signin import Credentials, ShoonyaUrls, authorize_url, code_from, one_time_password
+from fnolake.provider.shoonya.signin import Credentials, ShoonyaUrls, authorize_url, code_from
 from fnolake.provider.shoonya.signin_callback import CallbackListener
+from fnolake.provider.totp import one_time_password
 
 
 def test_the_authorize_address_carries_client_and_state():

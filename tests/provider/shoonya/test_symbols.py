@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fnolake.errors import FnolakeError, PayloadError, ProviderFault
 from fnolake.model import Master, contract_symbol, listing_schema
-from fnolake.provider.shoonya.symbols import in_scope, parse_master
+from fnolake.provider.scope import in_scope
+from fnolake.provider.shoonya.symbols import parse_master
 
 MASTERS = Path(__file__).resolve().parents[3].parent / "shared" / "real" / "masters"
 DAY = date(2026, 11, 20)
@@ -244,3 +245,8 @@ def test_real_masters_are_wholly_accounted_for(name, rows, listings):
             r["underlying"], r["kind"], r["expiry"], r["strike_paise"], r["right"], is_index=r["is_index"])
     if exchange == "NFO":
         assert (master.listings["symbol"] == master.listings["provider_symbol"]).all()
+
+
+def test_a_header_with_a_column_twice_is_no_master():
+    with pytest.raises(PayloadError):
+        parse_master("NFO", FO.replace("Expiry,", "Expiry,Expiry,").encode(), DAY)

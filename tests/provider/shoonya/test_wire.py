@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fnolake import errors
 from fnolake.model import IST, RawBars
-from fnolake.provider.shoonya import columns, wire
+from fnolake.provider import columns
+from fnolake.provider.shoonya import wire
 
 SERIES = Path(__file__).resolve().parents[3].parent / "shared" / "real" / "tpseries"
 EPOCH = 1773665400
@@ -177,7 +178,8 @@ def test_a_rate_refusal_says_how_long_to_wait():
     (b"not json", 200, errors.PayloadError), (b"[{" + b"x" * 10, 200, errors.PayloadError),
     (b"not json", 500, errors.ProviderFault), (b"not json", 401, errors.SignInLost),
     (body(row(0), row(1))[:-9], 200, errors.PayloadError), (b"3", 200, errors.PayloadError),
-    (b'{"stat":"Ok"}', 200, errors.PayloadError), (b"[" * 5000, 200, errors.PayloadError),
+    (b"null", 502, errors.ProviderFault), (b"3", 504, errors.SpanTimeout), (b'"x"', 401, errors.SignInLost),
+    (b'{"stat":"Ok"}', 200, errors.PayloadError), (b'{"stat":"Ok"}', 503, errors.ProviderFault), (b"[" * 5000, 200, errors.PayloadError),
     (emsg("A text that nobody met"), 200, errors.ProviderFault),
     (emsg("A text that nobody met"), 401, errors.SignInLost), (emsg("A text"), 429, errors.RateLimited),
     (emsg("Invalid Input :  jData is not valid json object"), 400, errors.ProviderError),
@@ -199,6 +201,7 @@ def test_an_undecodable_body_is_kept():
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet='[]{},:"0129.ae\\ \n', max_size=80).map(str.encode)))
 @example(b'[{"time":"","ssboe":""}]')
 @example(b'[{"":""}]')
+@example(b'[{"ssboe":"1773665400","time":""}]')
 @example(b'[{"a":"1"},"a","}]')
 def test_random_bytes_raise_only_errors_of_the_tree(raw):
     for status in (200, 502):
@@ -252,3 +255,32 @@ def test_real_index_rows_with_odd_seconds_and_no_epoch_are_all_read(name, rows):
     stamped = decoded(body(*({**row, "ssboe": str(e)} for row, e in zip(table, bars.epoch_s.tolist(), strict=True))))
     assert not stamped.wall_mismatch.any()
     assert stamped.epoch_s.tolist() == bars.epoch_s.tolist()
+
+
+@pytest.mark.parametrize("value", ["1_000", "1_0.5", "\u0663", "1\u0660\u0660.05"])
+def test_what_only_python_reads_as_a_number_is_none(value):
+    bars = decoded(body(row(0, into=value, intv=value, oi=value), row(1)))
+    assert np.isnan(bars.open).tolist() == [True, False]
+    assert (bars.volume.tolist()[0], bars.oi.tolist()[0]) == (-1, -1)
+
+
+@pytest.mark.parametrize("time", ["16-03-2026 18:20:000", "16-03-2026 018:20:00", "16-03-2026 18:20:" + "0" * 5000, "16-03-2026 18:020:00",
+                                  "1\u0666-03-2026 18:20:00", "16-03-2026 1\u0668:20:00"])
+def test_a_wall_clock_of_another_form_is_no_stamp(time):
+    bars = decoded(body(row(0, ssboe=..., time=time), row(1)))
+    assert (len(bars), bars.undecoded) == (1, 1)
+
+
+@pytest.mark.parametrize("said", [["no data"], {"a": "no data"}, None, 5])
+def test_nothing_is_a_text_not_something_that_holds_one(said):
+    with pytest.raises(errors.ProviderError):
+        wire.decode_tpseries(json.dumps({"stat": "Not_Ok", "emsg": said}).encode())
+
+
+@pytest.mark.parametrize("digits", [13, 14, 15, 16, 17, 25])
+def test_long_numbers_are_read_as_float_reads_them_or_not_at_all(digits):
+    text = "9" * (digits - 1) + "3"
+    fast, slow = (decoded(body(row(0, into=f"{text}.07", oi=text), *more)) for more in ((), (row(1), {**row(2), "x": 1})))
+    assert fast.oi[0] == slow.oi[0]
+    assert fast.open[0] == slow.open[0] or np.isnan([fast.open[0], slow.open[0]]).all()
+    assert fast.open[0] == float(f"{text}.07") or digits > 15

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fnolake.errors import ConfigError, LoginRefused, ProviderError, ProviderFault, SignInLost
-from fnolake.model import IST, BarRequest, Clock, Contract, Master, Page, RawFile, StatePort, ist_date
+from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date
 from fnolake.provider.base import Dialect, SignInHelp
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
+from fnolake.provider.scope import exchange_of, in_scope
 from fnolake.provider.shoonya import answers, login, signin, symbols, wire
-from fnolake.provider.shoonya.answers import Hit, Quote, SignIn, UserDetails
+from fnolake.provider.shoonya.answers import SignIn
 from fnolake.provider.shoonya.refusal import PROVIDER
 from fnolake.provider.shoonya.signin import LEGACY, Credentials, ShoonyaUrls
+from fnolake.provider.snapshot import Hit, Quote, UserDetails
+from fnolake.provider.tokens import Tokens
+from fnolake.provider.totp import fresh_password
 
 DIALECT = Dialect(
     name=PROVIDER,
@@ -34,8 +37,6 @@ DIALECT = Dialect(
     says_nothing='{"stat":"Not_Ok","emsg":"Error Occurred : 5 \\"no data\\""}',
 )
 _MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
-_EXCHANGE = {place: word for word, place in symbols.EXCHANGES.items()}
-_TOTP_MARGIN_S = 2.0
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -71,12 +72,9 @@ class ShoonyaClient:
         self._urls = urls
         self._account = account_name
         self._credentials = credentials
-        self._state = state
         self._clock = clock
-        self._sign_in: SignIn | None = None
-        self._adopted = False
-        self._renewed_elsewhere = False
-        self._recall()
+        made_for = {"generation": urls.generation, "rest": urls.rest}
+        self._tokens = Tokens(state, f"sign-in-{PROVIDER}-{account_name}", made_for, _pack, _unpack)
 
     def __repr__(self) -> str:
         return f"ShoonyaClient({self._account!r}, {self._urls.generation}, signed_in={self.signed_in})"
@@ -94,22 +92,22 @@ class ShoonyaClient:
     @property
     def adopted(self) -> bool:
         """Whether the sign-in was made by another program: never renewed or ended here."""
-        return self._adopted
+        return self._tokens.adopted
 
     @property
     def signed_in(self) -> bool:
         """Whether there is a token that has not been refused yet."""
-        return self._sign_in is not None
+        return self._tokens.present is not None
 
     @property
     def signed_in_until(self) -> datetime | None:
         """When the token ends by the broker's word, aware; None where it does not say."""
-        return self._sign_in.expires_at if self._sign_in else None
+        return self.sign_in.expires_at if self.sign_in else None
 
     @property
     def sign_in(self) -> SignIn | None:
         """The present sign-in, for the socket; its repr hides the tokens."""
-        return self._sign_in
+        return self._tokens.present
 
     # -- signing in ---------------------------------------------------------------------------------------------
 
@@ -149,22 +147,16 @@ class ShoonyaClient:
         """
         if not otp:
             self._credentials.need("totp_secret")
-            otp = await self._one_time_password()
+            otp = await fresh_password(self._credentials.totp_secret, self._clock)
         answer = await self._post("QuickAuth", signin.quick_auth_fields(self._credentials, otp))
         return self._accept(answers.sign_in(answer.body, status=answer.status, oauth=False))
-
-    async def _one_time_password(self) -> str:
-        left = signin.TOTP_STEP_S - self._clock.wall() % signin.TOTP_STEP_S
-        if left < _TOTP_MARGIN_S:
-            await self._clock.sleep(left)
-        return signin.one_time_password(self._credentials.totp_secret, self._clock.wall())
 
     def adopt(self, token: str, uid: str = "") -> None:
         """Use a token that another program's sign-in made. It is never renewed or ended from here."""
         if not token.strip() or any(c.isspace() for c in token.strip()):
             raise ConfigError("the token to adopt is empty or holds blanks")
         uid = uid or self._credentials.uid
-        self._keep(SignIn(uid, uid, token.strip(), token.strip()), adopted=True)
+        self._tokens.keep(SignIn(uid, uid, token.strip(), token.strip()), adopted=True)
 
     async def renew(self) -> None:
         """
@@ -174,10 +166,9 @@ class ShoonyaClient:
             SignInLost: A person has to: OAuth, or a sign-in adopted from another program.
             LoginRefused: With the provider's text.
         """
-        if self._renewed_elsewhere:
-            self._renewed_elsewhere = False
+        if self._tokens.was_renewed_elsewhere():
             return
-        if self._adopted:
+        if self._tokens.adopted:
             raise self._lost("the sign-in adopted from another program has ended; sign in there, then run "
                              f"`fnolake login {self._account} --token-from ...`")
         if self._urls.generation != LEGACY:
@@ -187,64 +178,20 @@ class ShoonyaClient:
     async def logout(self) -> None:
         """End the sign-in at Shoonya and forget it; one made by another program is only forgotten."""
         try:
-            if self._sign_in is not None and not self._adopted:
+            if self._tokens.present is not None and not self._tokens.adopted:
                 await self._ask("Logout", {"ordersource": "API"}, wire.decode_object)
         except SignInLost:
             return
         finally:
-            self._forget()
+            self._tokens.forget()
 
     def _accept(self, sign_in: SignIn) -> SignIn:
         if sign_in.uid.upper() != self._credentials.uid.upper():
             raise LoginRefused(
                 f"the browser signed in another user than {self._credentials.uid}; sign in as that user, or add an "
                 "account for the other", provider=PROVIDER, request="GenAcsTok")
-        self._keep(sign_in, adopted=False)
+        self._tokens.keep(sign_in, adopted=False)
         return sign_in
-
-    # -- the token's home -----------------------------------------------------------------------------------------
-
-    @property
-    def _key(self) -> str:
-        return f"sign-in-{PROVIDER}-{self._account}"
-
-    def _keep(self, sign_in: SignIn, *, adopted: bool) -> None:
-        self._sign_in, self._adopted = sign_in, adopted
-        expires = sign_in.expires_at.timestamp() if sign_in.expires_at else None
-        self._state.save(self._key, json.dumps({
-            "uid": sign_in.uid, "actid": sign_in.actid, "token": sign_in.token, "name": sign_in.name,
-            "socket_token": sign_in.socket_token, "exchanges": sign_in.exchanges, "expires": expires,
-            "adopted": adopted, "generation": self._urls.generation, "rest": self._urls.rest,
-        }).encode())
-
-    def _recall(self) -> None:
-        """Take the last run's sign-in; one made for another address or generation is left alone."""
-        saved = self._state.load(self._key)
-        try:
-            held = json.loads(saved) if saved else {}
-            if (held.get("rest"), held.get("generation")) != (self._urls.rest, self._urls.generation):
-                return
-            expires = datetime.fromtimestamp(held["expires"], UTC) if held["expires"] else None
-            self._sign_in = SignIn(held["uid"], held["actid"], held["token"], held["socket_token"], held["name"],
-                                   tuple(held["exchanges"]), expires)
-            self._adopted = bool(held["adopted"])
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            self._sign_in, self._adopted = None, False
-
-    def _forget(self) -> None:
-        self._sign_in, self._adopted = None, False
-        self._state.delete(self._key)
-
-    def _drop(self, used: SignIn) -> None:
-        """Forget a refused sign-in, here and in the drawer, unless a newer one has taken its place."""
-        if self._sign_in is None or self._sign_in.token != used.token:
-            return
-        adopted = self._adopted
-        self._recall()
-        self._renewed_elsewhere = self._sign_in is not None and self._sign_in.token != used.token
-        if not self._renewed_elsewhere:
-            self._forget()
-            self._adopted = adopted
 
     def _lost(self, message: str) -> SignInLost:
         return SignInLost(f"{self._account}: {message}", provider=PROVIDER)
@@ -300,8 +247,8 @@ class ShoonyaClient:
         return symbols.parse_master(raw.name.partition("_")[0], raw.body, ist_date(raw.day or raw.fetched_at))
 
     def in_scope(self, masters: list[Master]) -> list[Master]:
-        """The same masters without what fnolake does not capture, see ``symbols.in_scope``."""
-        return symbols.in_scope(masters)
+        """The same masters without what fnolake does not capture, see ``scope.in_scope``."""
+        return in_scope(masters)
 
     async def quote(self, exchange: str, token: int) -> Quote:
         """A snapshot of one instrument, by the broker's exchange word. Raises UnknownSymbol."""
@@ -322,14 +269,14 @@ class ShoonyaClient:
     async def _ask(self, route: str, fields: Mapping[str, str], decode: Decoder[T], label: str = ""
                    ) -> tuple[HttpAnswer, T]:
         """Ask as the user who is signed in, and decode. A sign-in that is refused is forgotten at once."""
-        used = self._sign_in
+        used = self._tokens.present
         if used is None:
             raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
         answer = await self._post(route, {**fields, "uid": used.uid}, token=used.token)
         try:
             return answer, decode(answer.body, status=answer.status, request=label or route)
         except SignInLost:
-            self._drop(used)
+            self._tokens.drop(used)
             raise
 
     async def _post(self, route: str, fields: Mapping[str, str], *, token: str = "") -> HttpAnswer:
@@ -342,9 +289,18 @@ class ShoonyaClient:
             return await self._http.post(f"{self._urls.rest.rstrip('/')}/{route}", body, headers)
 
 
-def exchange_of(contract: Contract) -> str:
-    """The broker's exchange word of a contract: NSE, BSE, NFO or BFO."""
-    return _EXCHANGE[contract.venue, contract.segment]
+def _pack(sign_in: SignIn) -> dict[str, object]:
+    expires = sign_in.expires_at.timestamp() if sign_in.expires_at else None
+    return {
+        "uid": sign_in.uid, "actid": sign_in.actid, "token": sign_in.token, "name": sign_in.name,
+        "socket_token": sign_in.socket_token, "exchanges": sign_in.exchanges, "expires": expires,
+    }
+
+
+def _unpack(held: Mapping[str, Any]) -> SignIn:
+    expires = datetime.fromtimestamp(held["expires"], UTC) if held["expires"] else None
+    return SignIn(held["uid"], held["actid"], held["token"], held["socket_token"], held["name"],
+                  tuple(held["exchanges"]), expires)
 
 
 @contextlib.contextmanager

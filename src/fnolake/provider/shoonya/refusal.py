@@ -41,9 +41,9 @@ _LOGIN = re.compile(
 _SYMBOL = re.compile(r"invalid (?:symbol|trading ?symbol|scrip)|(?:symbol|scrip) (?:is )?(?:not found|invalid)")
 
 
-def is_no_data(emsg: str) -> bool:
-    """Whether a text is the provider's own statement that it has nothing."""
-    return _NO_DATA.search(plain(emsg)) is not None
+def is_no_data(emsg: object) -> bool:
+    """Whether it is a text, and the provider's own statement that it has nothing."""
+    return isinstance(emsg, str) and _NO_DATA.search(plain(emsg)) is not None
 
 
 def plain(emsg: str) -> str:
@@ -124,3 +124,11 @@ def not_json(body: bytes, *, status: int = 200, request: str = "") -> ProviderEr
     if status in {401, 408, 429} or status >= 500:
         return from_status(status, head[:80].decode("utf-8", "replace"), where)
     return PayloadError("Shoonya's answer does not decode; the bytes are kept", payload=body, **where)
+
+
+def wrong_form(body: bytes, expected: str, *, status: int = 200, request: str = "") -> ProviderError:
+    """The error for JSON of another form than ``expected``: a fault of theirs where the status says so."""
+    where = {"provider": PROVIDER, "request": request}
+    if status in {401, 408, 429} or status >= 500:
+        return from_status(status, body[:80].decode("utf-8", "replace"), where)
+    return PayloadError(f"Shoonya's answer is not {expected}; the bytes are kept", payload=body, **where)

@@ -6,9 +6,6 @@ The client sends what is made here and ``signin_callback`` listens. Invariant: n
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -16,8 +13,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from fnolake.errors import ConfigError, LoginRefused
 from fnolake.provider.shoonya.refusal import PROVIDER
+from fnolake.provider.totp import sha256
 
-TOTP_STEP_S = 30
 OAUTH, LEGACY = "oauth", "legacy"
 _BARE_CODE = re.compile(r"(?!(?:code|state|error)=)[A-Za-z0-9._~+/=-]{6,512}")
 _HOST = "https://api.shoonya.com"
@@ -80,11 +77,6 @@ class Credentials:
         return self.client_id or f"{self.uid}_U"
 
 
-def sha256(text: str) -> str:
-    """Hex sha256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def authorize_url(urls: ShoonyaUrls, credentials: Credentials, state: str = "") -> str:
     """Where the user's browser signs in; the broker then redirects to the address registered with it."""
     query = {"client_id": credentials.client} | ({"state": state} if state else {})
@@ -106,27 +98,6 @@ def quick_auth_fields(credentials: Credentials, otp: str) -> dict[str, str]:
         "factor2": otp, "vc": credentials.vendor_code or f"{credentials.uid}_U",
         "appkey": sha256(f"{credentials.uid}|{credentials.api_secret}"), "imei": credentials.imei,
     }
-
-
-def one_time_password(secret: str, epoch_s: float) -> str:
-    """
-    Six digits by RFC 6238 (SHA-1, 30 s), for a base32 secret of any length.
-
-    The broker chooses the secret and many issue 80 bits, which pyotp 2.12 refuses (it wants 112).
-
-    Raises:
-        ConfigError: The secret is not base32.
-    """
-    text = "".join(secret.split()).replace("-", "").rstrip("=").upper()
-    try:
-        key = base64.b32decode(text + "=" * (-len(text) % 8))
-    except (binascii.Error, ValueError):
-        key = b""
-    if not key:
-        raise ConfigError("the TOTP secret of this account is not base32; run `fnolake account add` again")
-    digest = hmac.new(key, int(epoch_s // TOTP_STEP_S).to_bytes(8, "big"), hashlib.sha1).digest()
-    at = digest[-1] & 0xF
-    return f"{(int.from_bytes(digest[at:at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 def code_from(text: str, state: str = "") -> str:

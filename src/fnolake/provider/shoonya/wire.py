@@ -18,17 +18,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fnolake.errors import PayloadError
 from fnolake.model import RawBars
-from fnolake.provider.shoonya import columns
-from fnolake.provider.shoonya.refusal import PROVIDER, from_object, is_no_data, not_json
+from fnolake.provider import columns
+from fnolake.provider.columns import EPOCHS, IST_OFFSET_S, count, price
+from fnolake.provider.shoonya.refusal import from_object, is_no_data, not_json, wrong_form
 
-IST_OFFSET_S = 19_800
 _PRICES = ("into", "inth", "intl", "intc", "intvwap")
 _COUNTS = ("intv", "oi", "v")
-_MAX = 2**53
 _DAY_FORMS = ("%d-%m-%Y", "%Y-%m-%d", "%d/%m/%Y", "%d-%b-%Y")
-_EPOCHS = (946_684_800, 4_102_444_800)  # 2000 to 2100: an epoch outside is no stamp of a bar
 
 
 def encode_request(fields: Mapping[str, str | int | float], *, session_key: str = "") -> bytes:
@@ -71,8 +68,7 @@ def decode_object(body: bytes, *, status: int = 200, request: str = "", login: b
         return answer
     if isinstance(answer, dict):
         raise from_object(answer, status=status, request=request, login=login)
-    raise PayloadError("Shoonya's answer is not an object; the bytes are kept", provider=PROVIDER, request=request,
-                       payload=body)
+    raise wrong_form(body, "an object", status=status, request=request)
 
 
 def decode_any(body: bytes, *, status: int = 200, request: str = "") -> Any:  # noqa: ANN401 — JSON is anything
@@ -96,28 +92,26 @@ def decode_tpseries(body: bytes, *, status: int = 200, request: str = "") -> Raw
             empty), PayloadError (does not decode).
     """
     rows = columns.split_rows(body)
-    if rows is not None:
+    if rows is not None and not rows.bare:
         bars = _regular(rows)
         if bars is not None:
             return bars
     answer = decode_any(body, status=status, request=request)
     if isinstance(answer, dict):
-        if is_no_data(str(answer.get("emsg", ""))):
+        if is_no_data(answer.get("emsg")):
             return None
         if answer.get("stat") == "Ok":
-            raise PayloadError("Shoonya's series is an object, not a list; the bytes are kept", provider=PROVIDER,
-                               request=request, payload=body)
+            raise wrong_form(body, "a list", status=status, request=request)
         raise from_object(answer, status=status, request=request)
     if not isinstance(answer, list):
-        raise PayloadError("Shoonya's series is not a list; the bytes are kept", provider=PROVIDER, request=request,
-                           payload=body)
+        raise wrong_form(body, "a list", status=status, request=request)
     return _odd(answer) if answer else None
 
 
 def _regular(rows: columns.Rows) -> RawBars | None:
     """The fast way; None where a stamp is odd, so that the row-by-row way counts what cannot be read."""
     epochs = columns.integers(rows, ["ssboe"]) if {"ssboe", "time"} <= rows.keys.keys() else None
-    if epochs is None or not _in_range(epochs) or not _all_ok(rows):
+    if epochs is None or not columns.are_stamps(epochs) or not _all_ok(rows):
         return None
     mismatch = columns.differs_from_wall(rows, "time", epochs[0] + IST_OFFSET_S)
     if mismatch is None or bool(mismatch.any()):
@@ -127,15 +121,11 @@ def _regular(rows: columns.Rows) -> RawBars | None:
     return RawBars(epochs[0], into, inth, intl, intc, volume, oi, intvwap, cumulative, mismatch)
 
 
-def _in_range(epochs: NDArray[np.int64]) -> bool:
-    return bool(((epochs >= _EPOCHS[0]) & (epochs <= _EPOCHS[1])).all())
-
-
 def _all_ok(rows: columns.Rows) -> bool:
     if "stat" not in rows.keys:
         return True
-    said = rows.words[rows.opens[rows.keys["stat"]]] & np.uint64(0xFFFF_FFFF)
-    return bool((said == np.uint64(int.from_bytes(b'"Ok"', "little"))).all())
+    said = rows.words[rows.starts[rows.keys["stat"]]] & np.uint64(0xFF_FFFF)
+    return bool((said == np.uint64(int.from_bytes(b'Ok"', "little"))).all())
 
 
 def _prices(rows: columns.Rows) -> list[NDArray[np.float64]]:
@@ -144,7 +134,7 @@ def _prices(rows: columns.Rows) -> list[NDArray[np.float64]]:
         if table is not None:
             return list(table)
     found = {key: rows.text(key) if key in rows.keys else [""] * len(rows) for key in _PRICES}
-    return [np.array([_price(text) for text in texts], np.float64) for texts in found.values()]
+    return [np.array([price(text) for text in texts], np.float64) for texts in found.values()]
 
 
 def _counts(rows: columns.Rows) -> list[NDArray[np.int64]]:
@@ -153,15 +143,15 @@ def _counts(rows: columns.Rows) -> list[NDArray[np.int64]]:
         if table is not None:
             return list(table)
     found = {key: rows.text(key) if key in rows.keys else [""] * len(rows) for key in _COUNTS}
-    return [np.array([_count(text) for text in texts], np.int64) for texts in found.values()]
+    return [np.array([count(text) for text in texts], np.int64) for texts in found.values()]
 
 
 def _odd(answer: list[Any]) -> RawBars:
     """Row by row: numbers or strings, missing or null fields, rows that are no rows."""
     stamped = [(row, *stamp) for row in answer if (stamp := _stamp(row)) is not None]
     epoch = np.array([epoch for _, epoch, _ in stamped], np.int64)
-    prices = {k: np.array([_price(row.get(k)) for row, _, _ in stamped], np.float64) for k in _PRICES}
-    counts = {k: np.array([_count(row.get(k)) for row, _, _ in stamped], np.int64) for k in _COUNTS}
+    prices = {k: np.array([price(row.get(k)) for row, _, _ in stamped], np.float64) for k in _PRICES}
+    counts = {k: np.array([count(row.get(k)) for row, _, _ in stamped], np.int64) for k in _COUNTS}
     mismatch = np.array([differs for _, _, differs in stamped], np.bool_)
     return RawBars(epoch, prices["into"], prices["inth"], prices["intl"], prices["intc"], counts["intv"],
                    counts["oi"], prices["intvwap"], counts["v"], mismatch, len(answer) - len(stamped))
@@ -173,9 +163,9 @@ def _stamp(row: object) -> tuple[int, bool] | None:
         return None
     text = row.get("time")
     wall = _wall(text) if isinstance(text, str) else None
-    stated = _count(row.get("ssboe"))
+    stated = count(row.get("ssboe"))
     epoch = stated if stated >= 0 else wall
-    if epoch is None or not _EPOCHS[0] <= epoch <= _EPOCHS[1]:
+    if epoch is None or not EPOCHS[0] <= epoch <= EPOCHS[1]:
         return None
     return epoch, isinstance(text, str) and wall != epoch
 
@@ -183,9 +173,9 @@ def _stamp(row: object) -> tuple[int, bool] | None:
 def _wall(text: str) -> int | None:
     """UTC seconds of a wall clock text in IST, to the second; None for a form that nobody has met."""
     day, _, clock = text.strip().partition(" ")
-    midnight = _midnight(day)
+    midnight = _midnight(day) if day.isascii() else None
     parts = clock.split(":")
-    if midnight is None or len(parts) not in {2, 3} or not all(p.isascii() and p.isdigit() for p in parts):
+    if midnight is None or len(parts) not in {2, 3} or not all(p.isascii() and p.isdigit() and len(p) <= 2 for p in parts):
         return None
     hours, minutes, seconds = *map(int, parts[:2]), int(parts[2]) if parts[2:] else 0
     return midnight + hours * 3600 + minutes * 60 + seconds if hours < 24 and max(minutes, seconds) < 60 else None
@@ -197,22 +187,3 @@ def _midnight(day: str) -> int | None:
         with contextlib.suppress(ValueError):
             return int(datetime.strptime(day, form).replace(tzinfo=UTC).timestamp()) - IST_OFFSET_S
     return None
-
-
-def _price(value: object) -> float:
-    number = _float(value)
-    return number if abs(number) < _MAX else float("nan")
-
-
-def _count(value: object) -> int:
-    number = _float(value)
-    return int(number) if 0 <= number < _MAX and number == int(number) else -1
-
-
-def _float(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return float("nan")
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return float("nan")
