@@ -31,6 +31,7 @@ from fnolake.sync import pending
 from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
+from fnolake.sync.exchange_round import ExchangeRound, Taken
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
 from fnolake.sync.sample import count_looks
@@ -39,6 +40,7 @@ from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_
 from fnolake.sync.wanted import (
     Wanted,
     captured_selection,
+    hopes_for_files,
     plan_wanted,
     selected_contracts,
     status_rows,
@@ -96,7 +98,7 @@ class Lake:
         self.settings = settings
         self.store = store
         self._environ = environ
-        self._calendar = Calendar.bundled(settings.calendar.additions)
+        self._calendar = Calendar.bundled(settings.calendar.additions, store.references.word())
         self._clock_value: Clock | None = None
 
     def __enter__(self) -> Self:
@@ -116,7 +118,7 @@ class Lake:
 
     @property
     def calendar(self) -> Calendar:
-        """Sessions, with the user's additions."""
+        """Sessions, with the exchange's word and the user's additions."""
         return self._calendar
 
     @property
@@ -130,7 +132,8 @@ class Lake:
 
     def status(self, selection: Selection | None = None) -> Status:
         """The lake at a glance, by default of the underlyings that were captured; asks no provider."""
-        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), selection or captured_selection(self.store, Selection()))
+        chosen = selection or captured_selection(self.store, Selection())
+        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, waits=self._waits(selection))
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account that is set up, and whether it is signed in."""
@@ -238,7 +241,9 @@ class Lake:
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         accounts = self.accounts()
         ready = [one for one in accounts if one.signed_in] or accounts
-        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        made = plan_wanted(
+            self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200, waits=self._waits(selection),
+        )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
         return replace(made, second_look=looks)
@@ -265,8 +270,16 @@ class Lake:
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        async with self._evening(on_event, accounts) as evening:
+        async with _EveningContext(self, on_event, accounts) as evening:
             return await evening.run(self._from_start(selection), stop or asyncio.Event())
+
+    def _waits(self, selection: Selection | None) -> bool:
+        return hopes_for_files(self.store, self.settings.exchange, selection)
+
+    def take_files(self, paths: Sequence[Path] = ()) -> list[Taken]:
+        """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
+        taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
+        return taker.take_files(paths) if paths else taker.take_dropped()
 
     def _from_start(self, selection: Selection | None) -> Selection:
         """The selection without what lies before ``sync.start``, the first session that the user ever wants."""
@@ -281,11 +294,8 @@ class Lake:
 
     async def async_take_masters(self, on_event: Callable[[Event], None] = _ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
-        async with self._evening(on_event) as evening:
+        async with _EveningContext(self, on_event, ()) as evening:
             return await evening.take_masters(again=True)
-
-    def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> _EveningContext:
-        return _EveningContext(self, on_event, accounts)
 
     # -- signing in --------------------------------------------------------------------------------------------------
 
@@ -381,7 +391,7 @@ class _EveningContext:
         line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
         return Evening(
             lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
-            second_look=lake.settings.compare.sample,
+            second_look=lake.settings.compare.sample, hopes=lake._waits(None),  # noqa: SLF001 - its own half
         )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -8,7 +8,6 @@ by a refusing finding.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ SECURITY_NEEDED = ("FinInstrmId", "TckrSymb", "SctySrs", "ElgbltyClsgAuctnSsn")
 CORPORATE_NEEDED = ("SYMBOL", "SERIES", "PURPOSE", "FACE VALUE", "EX-DATE", "RECORD DATE")
 AUCTION_FIELD = 24
 """Place of the closing-auction flag (NSE/CMTR/73845, 2026-04-22, in force from 2026-08-03)."""
+AUCTION_FROM = date(2026, 8, 3)
 KINDS = ("symbol_changes", "securities", "corporate_actions", "holidays", "market_lots")
 SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "symbol_changes": {"company": pl.String, "old": pl.String, "new": pl.String, "since": pl.Date},
@@ -197,7 +197,10 @@ def read_market_lots(text: bytes, body: bytes) -> ReferenceFile:
     Raises:
         PayloadError: Another file.
     """
-    lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text.decode("utf-8", "replace")))]
+    try:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(text.decode("utf-8", "replace").splitlines()) if line]
+    except csv.Error as error:
+        raise refused(f"this is no list of market lots: {error}", body) from error
     months = [(place, date_of(f"01-{cell}")) for place, cell in enumerate(lines[0]) if _MONTH.fullmatch(cell)]
     found, bad = [], 0
     for line in lines[1:]:

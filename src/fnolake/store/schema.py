@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 2
-"""2 added comparisons and differences. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 3
+"""2 added comparisons and differences, 3 the reference files. A ledger of an older version is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -76,6 +76,12 @@ TABLES = (
         venue text not null, segment text not null, session integer not null, version bigint not null,
         file text not null, day_rows bigint not null, raw text not null, payload_hash text not null,
         findings text not null, primary key (venue, segment, session))
+    """,
+    """
+    create table if not exists reference_files (
+        kind text not null, day integer not null, file text not null, payload_hash text not null,
+        file_rows bigint not null, findings text not null, content text not null, taken_us bigint not null,
+        primary key (kind, day))
     """,
     """
     create table if not exists comparisons (
