@@ -36,7 +36,7 @@ def status_lines(status: Status) -> Iterator[str]:
     yield ""
     yield from _session_lines(status)
     if status.extras.get("exchange"):
-        yield f"  {status.extras['exchange']}"
+        yield from (f"  {line}" for line in status.extras["exchange"].splitlines())
     if status.lost_next:
         yield f"Lost next: {status.lost_next}"
     yield ""

@@ -116,7 +116,7 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in a few sentences for a person."""
         if not self.requests:
-            text = ["Nothing to fetch: every wanted contract-session is covered."]
+            text = ["Nothing to fetch now." if self.waiting else "Nothing to fetch: every wanted contract-session is covered."]
         else:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",

@@ -130,7 +130,7 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height, extras={"exchange": "; ".join(source_lines(sources))},
+        contracts=contracts.height, extras={"exchange": "\n".join(source_lines(sources))},
     )
 
 
