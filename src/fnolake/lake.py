@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, StoreError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, Notice, Selection, ist_date
+from fnolake.model import Clock, Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
@@ -27,11 +28,11 @@ from fnolake.query import coverage as coverage_of
 from fnolake.query.pick import near_only, pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync import pending
-from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
+from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.exchange_round import ExchangeRound, Taken
+from fnolake.sync.open_evening import open_evening
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
 from fnolake.sync.sample import count_looks
@@ -47,7 +48,6 @@ from fnolake.sync.wanted import (
     wanted,
     wanted_sessions,
 )
-from fnolake.sync.writer import LineSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -151,7 +151,12 @@ class Lake:
     def instruments(
         self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
     ) -> pl.DataFrame:
-        """Contracts (``model.instrument_schema``, strikes in paise) as known now, or as they stood ``on`` a date."""
+        """
+        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
+
+        In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
+        ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
+        """
         import polars as pl
 
         names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
@@ -159,7 +164,7 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """
@@ -270,8 +275,12 @@ class Lake:
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        async with _EveningContext(self, on_event, accounts) as evening:
+        async with self._evening(on_event, accounts) as evening:
             return await evening.run(self._from_start(selection), stop or asyncio.Event())
+
+    def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
+        waits = self._waits(None)
+        return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, hopes=waits)
 
     def _waits(self, selection: Selection | None) -> bool:
         return hopes_for_files(self.store, self.settings.exchange, selection)
@@ -294,7 +303,7 @@ class Lake:
 
     async def async_take_masters(self, on_event: Callable[[Event], None] = _ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
-        async with _EveningContext(self, on_event, ()) as evening:
+        async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
 
     # -- signing in --------------------------------------------------------------------------------------------------
@@ -368,31 +377,3 @@ class Kept:
 
     lines: tuple[str, ...]
     corrupt: tuple[str, ...] = ()
-
-
-class _EveningContext:
-    """The stations of one sync, opened and closed together."""
-
-    def __init__(self, lake: Lake, on_event: Callable[[Event], None], accounts: Sequence[str]) -> None:
-        self._lake = lake
-        self._accounts = accounts
-        self._on_event = on_event
-
-    async def __aenter__(self) -> Evening:
-        lake = self._lake
-        kept = pending.take(lake.store.state)
-        if kept:
-            await asyncio.to_thread(lake.store.record_requests, kept)
-            pending.forget(lake.store.state)
-        self._open = connected(lake.settings, lake.store.state, lake.clock, lake.calendar, lake._environ, self._accounts)  # noqa: SLF001 - its own half
-        found = await self._open.__aenter__()
-        for why in found.left_out:
-            self._on_event(Notice("warning", why))
-        line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
-        return Evening(
-            lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
-            second_look=lake.settings.compare.sample, hopes=lake._waits(None),  # noqa: SLF001 - its own half
-        )
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._open.__aexit__(kind, error, trace)
