@@ -68,9 +68,15 @@ class FirstockSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
-    """Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's."""
+    """
+    Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's.
+
+    ``wait``: on the evening of a session, options that do not expire wait for its file until the next morning, if there is
+    consent or a ``drop`` folder in the lake.
+    """
 
     consent: bool = False
+    wait: bool = True
     nse_archives: str = ""
     bse: str = ""
     nse: str = ""

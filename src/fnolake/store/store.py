@@ -34,6 +34,7 @@ from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
 from fnolake.store.rebuild import RebuildReport
+from fnolake.store.reference import ReferenceShelf
 from fnolake.store.state import StateFolder
 from fnolake.store.upkeep import UpkeepReport
 
@@ -204,6 +205,11 @@ class Store:
         self._writable()
         with self._writing, disk_guard(self.path):
             return exchange.take(self.path, self._ledger, day, raw)
+
+    @property
+    def references(self) -> ReferenceShelf:
+        """The exchange's reference files: symbol changes, securities, corporate actions, holidays, lots."""
+        return ReferenceShelf(self.path, self._ledger, self._writable)
 
     def exchange_days(self) -> set[tuple[str, str, date]]:
         """(venue, segment, session) of the exchange's files that are here."""
