@@ -27,7 +27,7 @@ from fnolake.query import coverage as coverage_of
 from fnolake.query.pick import near_only, pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync import pending
+from fnolake.sync import pending, repair
 from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
@@ -167,8 +167,14 @@ class Lake:
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first. Default as for :meth:`coverage`."""
-        return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
+        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
+        rows = coverage_of.gaps(self._status_rows(start, end, underlying, kind))
+        return repair.with_states(self.store, rows, self.clock.now(), self.settings.repair.tries)
+
+    def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
+        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
+        return repair.shown(self.store, chosen, self.clock.now(), self.settings.repair.tries)
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
         chosen = Selection(tuple(underlying), tuple(kind), start, end)
@@ -238,7 +244,7 @@ class Lake:
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         accounts = self.accounts()
         ready = [one for one in accounts if one.signed_in] or accounts
-        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200, self.settings.repair.tries)
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
         return replace(made, second_look=looks)
@@ -381,7 +387,7 @@ class _EveningContext:
         line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
         return Evening(
             lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
-            second_look=lake.settings.compare.sample,
+            second_look=lake.settings.compare.sample, repair=lake.settings.repair,
         )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

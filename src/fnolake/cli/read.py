@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -136,15 +137,23 @@ def draw(frame: pl.DataFrame) -> None:
 
 def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
-    underlying: UnderlyingsOption = None, kind: KindsOption = None, form: FormatOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None,
+    repairs: Annotated[bool, typer.Option("--repairs", help="What was found instead, mismatches included, and what was tried.")] = False,
+    form: FormatOption = None,
 ) -> None:
     """
     List what is missing and why.
 
-    In Python: lake.gaps.
+    In Python: lake.gaps, lake.repairs.
     """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
+    if repairs:
+        with desk_of(context).open() as lake:
+            found = lake.repairs(underlying=names_of(underlying), kind=kinds)
+        found = found.filter((found["session"] >= (first or date.min)) & (found["session"] <= (last or date.max)))
+        render(found, form, nothing="Nothing was found that is to be asked again.")
+        return
     with desk_of(context).open() as lake:
         frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
     render(frame, form, nothing="No gaps in what is known: fnolake coverage shows it.")

@@ -12,7 +12,7 @@ class Selection:
     Empty tuples and None mean "all" (for dates: the last finished session).
 
     ``start`` and ``end`` are inclusive sessions. ``max_minutes`` bounds the wall time of a sync; ``backfill`` takes
-    everything the provider still serves.
+    everything the provider still serves. ``retry`` asks again for findings that were given up, and for those of today.
     """
 
     underlyings: tuple[str, ...] = ()
@@ -21,3 +21,4 @@ class Selection:
     end: date | None = None
     max_minutes: float | None = None
     backfill: bool = False
+    retry: bool = False

@@ -21,7 +21,7 @@ import polars as pl
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, masters
+from fnolake.store import batches, compared, exchange, known, late, masters, repairs
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -274,6 +274,10 @@ class Store:
     def not_elsewhere(self, sessions: Sequence[date]) -> pl.DataFrame:
         """Pairs (contract, session) that a provider other than the kept one said to have no more."""
         return compared.given_up(self._ledger, sessions)
+
+    def open_findings(self, since: date, near_since: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What is not as the exchange says or not there (``repairs.OPEN``), and every try at it (``repairs.TRIES``)."""
+        return repairs.read(self._ledger, since, near_since)
 
     def publish(self, session: date) -> PublishResult:
         """

@@ -12,6 +12,7 @@ from functools import partial
 
 import polars as pl
 
+from fnolake.config import RepairSettings
 from fnolake.errors import PayloadError
 from fnolake.market.bhavcopy import read_cm, read_fo
 from fnolake.market.calendar import Calendar
@@ -56,11 +57,12 @@ class Evening:
         on_event: Told of progress; must not block.
         settings: Workers and batch limits.
         second_look: Share of contract-sessions that a second provider is asked for too.
+        repair: How findings are asked again.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
-        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0,
+        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0, repair: RepairSettings | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -69,6 +71,7 @@ class Evening:
         self._clock = clock
         self._settings = settings
         self._second_look = second_look
+        self._repair = repair or RepairSettings()
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -114,7 +117,8 @@ class Evening:
 
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now. Blocking: call it in a thread."""
-        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), sum(one.per_minute for one in self._accounts))
+        per_minute = sum(one.per_minute for one in self._accounts)
+        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), per_minute, self._repair.tries)
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
         """The masters of the day from every provider, see ``masters.MasterRound.take``."""
@@ -157,7 +161,7 @@ class Evening:
         self._emit(SyncStarted(plan.contracts if plan.requests else 0, plan.contract_sessions, plan.requests))
         if not plan.requests:
             return Tally()
-        book = await asyncio.to_thread(ExchangeBook.read, self._store, chosen.sessions)
+        book = await asyncio.to_thread(ExchangeBook.read, self._store, plan.sessions)
         known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
         witnesses = Witnesses(known, ist_date(self._clock.now()))
         line = Backfill(
@@ -166,7 +170,7 @@ class Evening:
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts), {one.name: one.provider_name for one in self._accounts}), stop)
         finally:
             if timer is not None:
                 timer.cancel()

@@ -16,6 +16,7 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
+from fnolake.sync import repair
 from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
 
 HORIZON_DAYS = 300
@@ -29,11 +30,17 @@ PAIRS_AT_ONCE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending."""
+    """
+    Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
+
+    ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
+    """
 
     contracts: pl.DataFrame
     sessions: tuple[date, ...]
     unknown: tuple[date, ...] = ()
+    repairs: bool = False
+    retry: bool = False
 
 
 def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> tuple[tuple[date, ...], tuple[date, ...]]:
@@ -65,7 +72,8 @@ def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    return Wanted(selected_contracts(store, selection), sessions, unknown)
+    anywhere = selection.start is None and selection.end is None
+    return Wanted(selected_contracts(store, selection), sessions, unknown, repairs=anywhere, retry=selection.retry)
 
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
@@ -112,25 +120,35 @@ def exchange_said(store: Store, sessions: Iterable[date]) -> ExchangeSaid:
     return ExchangeSaid(pl.concat(parts), here)
 
 
-def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200) -> Plan:
+def plan_wanted(
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, tries: int = repair.TRIES,
+) -> Plan:
     """
-    What is missing of the wanted, as requests.
+    What is missing of the wanted, and what is to be asked again because of a finding, as requests.
 
     Some contracts at a time, so that memory does not grow with contracts times sessions.
     """
-    said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
-    minutes = session_minutes(calendar, chosen.sessions)
+    found = repair.states(store, now, tries=tries, retry=chosen.retry)
+    _, due = repair.split(found.select("contract", "session"), found, chosen.contracts, None if chosen.repairs else chosen.sessions)
+    days = tuple(sorted({*chosen.sessions, *due["session"].unique().to_list()}))
+    said, mean = exchange_said(store, days), store.mean_rows()
+    minutes = session_minutes(calendar, days)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
         inside = pl.col("contract").is_between(ids[0], ids[-1])
         missing = store.missing(contracts, list(chosen.sessions))
-        plans.append(make_plan(PlanFacts(
-            contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
+        facts = PlanFacts(
+            contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
             horizon_days=HORIZON_DAYS,
-        ), per_minute))
+        )
+        spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
+        plans.append(make_plan(replace(facts, missing=spans), per_minute))
+        if alone.height:
+            again = make_plan(replace(facts, missing=alone, max_rows=1), per_minute)
+            plans.append(replace(again, rows=repair.named(again.rows, found)))
     return merge_plans(plans, per_minute)
 
 
