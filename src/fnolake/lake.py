@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -188,7 +188,7 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",),
+        phases: Sequence[str] = ("continuous",), as_of: datetime | str | None = None,
     ) -> pl.DataFrame:
         """
         One-minute bars in rupees and IST, ascending.
@@ -200,15 +200,17 @@ class Lake:
             start: First session, inclusive; everything that is there by default.
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
+            as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
 
         Raises:
             UnknownInstrument: Nothing of that name in this lake.
+            NotCovered: Bars of ``as_of`` were replaced since and are kept nowhere.
         """
         from fnolake.query.bars import read
 
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        found = read(self.store, meant, sessions, tuple(phases))
+        found = read(self.store, meant, sessions, tuple(phases), as_of)
         return near_only(found) if expiry == "near" else found
 
     def compare(

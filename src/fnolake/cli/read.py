@@ -193,7 +193,9 @@ def bars(
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None, form: FormatOption = None,
+    end: ToOption = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
+    form: FormatOption = None,
 ) -> None:
     """
     Read minute bars in rupees and IST.
@@ -202,7 +204,7 @@ def bars(
     """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
-        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, as_of=as_of)
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
     render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

@@ -7,11 +7,12 @@ Each row speaks as its contract stood on that session. Invariant: prices are exa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
-from fnolake.model import BAR_SORT
+from fnolake.errors import ConfigError
+from fnolake.model import BAR_SORT, IST
 from fnolake.store.store import Store
 
 BAR_COLUMNS = (
@@ -27,6 +28,7 @@ _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
 def read(
     store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+    as_of: datetime | str | None = None,
 ) -> pl.DataFrame:
     """
     Bars of contracts on sessions.
@@ -36,11 +38,16 @@ def read(
         contracts: Ids; None means all.
         sessions: Sessions, in any order.
         phases: Phases to keep; empty means all.
+        as_of: Only what was known then: an instant, or its text (IST without a zone).
 
     Returns:
         ``BAR_COLUMNS``, by underlying, kind, expiry, strike, right, contract, ts.
+
+    Raises:
+        ConfigError: ``as_of`` is no instant.
+        NotCovered: Bars of then were replaced since and are kept nowhere.
     """
-    rows = stored(store, contracts, sessions, phases).sort(BAR_SORT, nulls_last=False)
+    rows = stored(store, contracts, sessions, phases, as_of).sort(BAR_SORT, nulls_last=False)
     return present(store, rows, contracts).collect()
 
 
@@ -51,10 +58,26 @@ def scan(
     return present(store, stored(store, contracts, sessions, phases), contracts)
 
 
-def stored(store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str]) -> pl.LazyFrame:
-    """Stored bars of some phases (empty = all), in paise and UTC."""
-    rows = store.bars(contracts, sessions)
+def stored(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str], as_of: datetime | str | None = None,
+) -> pl.LazyFrame:
+    """Stored bars of some phases (empty = all), in paise and UTC; ``as_of`` as for ``read``."""
+    rows = store.bars(contracts, sessions) if as_of is None else store.bars_as_of(contracts, sessions, instant_of(as_of))
     return rows.filter(pl.col("phase").is_in(list(phases))) if phases else rows
+
+
+def instant_of(given: datetime | str) -> datetime:
+    """
+    An aware instant; text and instants without a zone are IST.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        instant = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ConfigError(f"as of {given}: give an instant like 2026-11-21 08:00") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=IST)
 
 
 def rupees(paise: pl.Expr) -> pl.Expr:

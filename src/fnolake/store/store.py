@@ -20,8 +20,8 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.store import as_of, batches, compared, exchange, known, late, masters, repairs
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, masters, repairs
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -299,6 +299,15 @@ class Store:
         The files it names stay readable for the grace, whatever a writer does meanwhile.
         """
         return reading.read(self.path, self._ledger, self._book, contracts, sessions)
+
+    def bars_as_of(self, contracts: Sequence[int] | None, sessions: Sequence[date], instant: datetime) -> pl.LazyFrame:
+        """
+        Stored bars as they were known at an aware instant, see ``store.as_of``.
+
+        Raises:
+            NotCovered: Bars of then were replaced since and are kept nowhere.
+        """
+        return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
 
     def upkeep(self, now: datetime | None = None, *, check: bool = False) -> UpkeepReport:
         """

@@ -30,6 +30,7 @@ from fnolake.provider.account import Account, Asked
 from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
+from fnolake.sync import second_day
 from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
@@ -167,6 +168,7 @@ class Evening:
         line = Backfill(
             self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
+            stored=lambda contract, day: self._store.bars([contract], [day]).sort("ts").collect(),
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
@@ -190,12 +192,19 @@ class Evening:
             return await account.ask_minutes(request)
 
     async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
-        """Ask second witnesses, to the machine's second ``until``."""
+        """Ask second witnesses, and yesterday's sample once more, to the machine's second ``until``."""
         left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
         look = SecondLook(
             self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
         )
         await look.run(chosen, stop, left)
+        if chosen.repairs:
+            due = await asyncio.to_thread(second_day.due_again, self._store, chosen.contracts, self._repair.second_day, self._clock.now())
+            anew = SecondLook(
+                self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=1.0, workers=self._settings.workers,
+                way=second_day.WAY,
+            )
+            await anew.look(due, chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())

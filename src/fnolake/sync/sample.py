@@ -84,7 +84,8 @@ def _of_sessions(store: Store, contracts: pl.DataFrame, sessions: Sequence[date]
     served = (pl.col("expiry").is_null() | (pl.col("expiry") >= today)) & (pl.col("session") + kept >= today)
     rows = store.coverage(sessions).filter(pl.col("outcome") == Outcome.COMPLETE.value, pl.col("bars") > 0).join(here, on="contract").filter(served)
     rows = rows.filter(is_chosen(rows, share))
-    for over in (store.comparisons(sessions), store.not_elsewhere(sessions)):
+    between = store.comparisons(sessions).filter(pl.col("first_provider") != pl.col("second_provider"))
+    for over in (between, store.not_elsewhere(sessions)):
         rows = rows.join(over, on=["contract", "session"], how="anti")
     return rows.with_columns(
         rank=pl.col("proof").replace_strict(_PROOF_RANK, default=RANK[Outcome.COMPLETE], return_dtype=pl.Int64),

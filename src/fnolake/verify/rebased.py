@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fnolake.model import Finding
+from fnolake.model import Finding, Outcome, Proof, Verdict
 
 REBASED = "rebased_history"
 LARGEST = 20
@@ -69,3 +69,21 @@ def rational(ratio: float, known: Sequence[Fraction] = ()) -> Fraction | None:
 def finding(factor: Fraction, bars: int) -> Finding:
     """What is recorded of it."""
     return Finding(REBASED, bars, f"raw prices are {factor} times these: history was re-based for a split or bonus", refused=True)
+
+
+def unless_rebased(verdict: Verdict, fetched: pl.DataFrame, stored: pl.DataFrame | None, known: Sequence[Fraction] = ()) -> Verdict:
+    """
+    The verdict on a fetched session, or its quarantine where it is what is stored times one constant factor.
+
+    Args:
+        verdict: What was judged of it.
+        fetched: Its bars.
+        stored: What the lake has of the same contract-session, None = nothing.
+        known: Factors of corporate actions.
+    """
+    if stored is None or stored.is_empty() or not verdict.bars or verdict.proof is Proof.VERIFIED:
+        return verdict
+    factor = factor_between(stored, fetched, known)
+    if factor is None:
+        return verdict
+    return Verdict(Outcome.QUARANTINED, (REBASED,), (*verdict.findings, finding(factor, verdict.bars)), proof=Proof.MISMATCH)
