@@ -22,6 +22,7 @@ from fnolake.store import revisions
 from fnolake.store.batches import hot_rows
 from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days, from_days, micros
+from fnolake.store.tables import scan_files
 
 _LATER = "select distinct contract, session from attempts where fetched_us > ? and session between ? and ?"
 _EARLIER = """
@@ -73,12 +74,13 @@ def read(
             if int(str(s)) in days_of and (wanted is None or int(str(c)) in wanted)
         }
         known = _winners(ledger.rows(_EARLIER, (moment, *bounds)), later) if later else {}
+        at = reading.moment(ledger, list(sessions))
         current = {(int(str(c)), int(str(s))): (int(str(f)), str(h)) for c, s, f, h in ledger.rows(_NOW, bounds)} if later else {}
     if not later:
         return now
     gone = pl.DataFrame([(c, from_days(s)) for c, s in sorted(later)], schema={"contract": pl.Int64, "session": pl.Date}, orient="row")
     frames = [now.join(gone.lazy(), on=["contract", "session"], how="anti")]
-    return pl.concat([*frames, *_Past(lake, now, later, current).frames(known, moment)])
+    return pl.concat([*frames, *_Past(lake, now, at, later, current).frames(known, moment)])
 
 
 def _winners(rows: Iterable[tuple[object, ...]], pairs: set[Pair]) -> dict[Pair, _Capture]:
@@ -101,8 +103,8 @@ def _winners(rows: Iterable[tuple[object, ...]], pairs: set[Pair]) -> dict[Pair,
 class _Past:
     """Where captures that are not the newest any more are found."""
 
-    def __init__(self, lake: Path, now: pl.LazyFrame, pairs: set[Pair], current: dict[Pair, Fetch]) -> None:
-        self._lake, self._now, self._current = lake, now, current
+    def __init__(self, lake: Path, now: pl.LazyFrame, at: reading.Moment, pairs: set[Pair], current: dict[Pair, Fetch]) -> None:
+        self._lake, self._now, self._at, self._current = lake, now, at, current
         table = revisions.read(lake, sorted({from_days(session) for _, session in pairs}))
         self._replaced = {
             (int(str(number)), days(day)): part for (number, day), part in table.group_by("contract", "session")
@@ -141,20 +143,25 @@ class _Past:
         """A capture's bars: the newest one, in a batch that is still there, or put together from what replaced it."""
         number, day = pair[0], from_days(pair[1])
         if self._current.get(pair) == fetch:
-            return self._now.filter((pl.col("contract") == number) & (pl.col("session") == day)).collect()
+            return _only(self._now, number, day)
         if capture is not None and capture.file and (self._lake / capture.file).exists():
             named = pl.DataFrame({"batch": [capture.batch], "contract": [number], "session": [day]}, schema_overrides={"session": pl.Date})
             return hot_rows(self._lake, [capture.file], named).collect()
         rows = self._replaced.get(pair)
-        if rows is None:
-            return None
-        old = rows.filter((pl.col("was_fetched_at").dt.epoch("us") == fetch[0]) & (pl.col("was_payload_hash") == fetch[1]))
+        old = None if rows is None else rows.filter(
+            (pl.col("was_fetched_at").dt.epoch("us") == fetch[0]) & (pl.col("was_payload_hash") == fetch[1]),
+        )
+        if old is None or old.is_empty():
+            return self._published(number, day)
         return self._merged(pair, old, None if capture is None else capture.bars)
+
+    def _published(self, number: int, day: date) -> pl.DataFrame | None:
+        """What was published last, where something newer is not published yet."""
+        hot = self._at.hot.filter((pl.col("contract") == number) & (pl.col("session") == day))
+        return None if hot.is_empty() else _only(scan_files(self._lake / reading.BARS.name, reading.BARS, self._at.published), number, day)
 
     def _merged(self, pair: Pair, old: pl.DataFrame, bars: int | None) -> pl.DataFrame | None:
         """Rows that were replaced, and those of the replacing capture that were the same."""
-        if old.is_empty():
-            return None
         last = old.filter(pl.col("by_attempt") == old["by_attempt"].min())
         own = last.select(*bar_schema()).unique("ts")
         if own.height == bars:
@@ -162,3 +169,7 @@ class _Past:
         by = last.row(0, named=True)
         base = self._of(pair, (micros(by["by_fetched_at"]), by["by_payload_hash"]), None)
         return None if base is None else pl.concat([own, base.join(own, on="ts", how="anti")])
+
+
+def _only(rows: pl.LazyFrame, contract: int, session: date) -> pl.DataFrame:
+    return rows.filter((pl.col("contract") == contract) & (pl.col("session") == session)).collect()
