@@ -24,7 +24,8 @@ from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
 from fnolake.query import coverage as coverage_of
-from fnolake.query.pick import near_only, pick
+from fnolake.query.interval import interval_of
+from fnolake.query.pick import pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending, repair
@@ -148,7 +149,12 @@ class Lake:
     def instruments(
         self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
     ) -> pl.DataFrame:
-        """Contracts (``model.instrument_schema``, strikes in paise) as known now, or as they stood ``on`` a date."""
+        """
+        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
+
+        In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
+        ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
+        """
         import polars as pl
 
         names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
@@ -156,7 +162,7 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """
@@ -168,13 +174,11 @@ class Lake:
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
-        rows = coverage_of.gaps(self._status_rows(start, end, underlying, kind))
-        return repair.with_states(self.store, rows, self.clock.now(), self.settings.repair.tries)
+        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
 
     def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
-        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
-        return repair.shown(self.store, chosen, self.clock.now(), self.settings.repair.tries)
+        return repair.shown(self.store, selected_contracts(self.store, Selection(tuple(underlying), tuple(kind))), self.clock.now(), self.settings.repair.tries)
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
         chosen = Selection(tuple(underlying), tuple(kind), start, end)
@@ -188,10 +192,10 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",), as_of: datetime | str | None = None,
+        phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
     ) -> pl.DataFrame:
         """
-        One-minute bars in rupees and IST, ascending.
+        Bars in rupees and IST, ascending.
 
         Args:
             symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
@@ -200,18 +204,18 @@ class Lake:
             start: First session, inclusive; everything that is there by default.
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
+            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
             as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
 
         Raises:
-            UnknownInstrument: Nothing of that name in this lake.
-            NotCovered: Bars of ``as_of`` were replaced since and are kept nowhere.
+            QueryError: No such instrument or interval, or bars of ``as_of`` were replaced since and are kept nowhere.
         """
-        from fnolake.query.bars import read
+        from fnolake.query.bars import read_longer
 
+        length = interval_of(interval)
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        found = read(self.store, meant, sessions, tuple(phases), as_of)
-        return near_only(found) if expiry == "near" else found
+        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
