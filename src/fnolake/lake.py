@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,6 +29,7 @@ from fnolake.query.interval import interval_of
 from fnolake.query.pick import pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
+from fnolake.sync import repair
 from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
@@ -176,8 +177,12 @@ class Lake:
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first. Default as for :meth:`coverage`."""
-        return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
+        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
+        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
+
+    def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
+        return repair.shown(self.store, selected_contracts(self.store, Selection(tuple(underlying), tuple(kind))), self.clock.now(), self.settings.repair.tries)
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
         chosen = Selection(tuple(underlying), tuple(kind), start, end)
@@ -191,7 +196,7 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",), interval: str = "1m",
+        phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
     ) -> pl.DataFrame:
         """
         Bars in rupees and IST, ascending.
@@ -204,17 +209,17 @@ class Lake:
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
             interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
+            as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
 
         Raises:
-            UnknownInstrument: Nothing of that name in this lake.
-            QueryError: No such interval.
+            QueryError: No such instrument or interval, or bars of ``as_of`` were replaced since and are kept nowhere.
         """
         from fnolake.query.bars import read_longer
 
         length = interval_of(interval)
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near")
+        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
@@ -250,7 +255,8 @@ class Lake:
         accounts = self.accounts()
         ready = [one for one in accounts if one.signed_in] or accounts
         made = plan_wanted(
-            self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200, waits=self._waits(selection),
+            self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200,
+            tries=self.settings.repair.tries, waits=self._waits(selection),
         )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))

@@ -32,7 +32,7 @@ COVERAGE = pl.DataFrame({
 })
 PLAN_ROWS = pl.DataFrame({
     "contract": [7], "symbol": ["TCS23NOV26F"], "sessions": [[date(2026, 11, 19), FRIDAY]], "expected_rows": [770.0],
-    "deadline": [date(2026, 11, 23)],
+    "deadline": [date(2026, 11, 23)], "repair": [""], "last_account": [""],
 })
 
 

@@ -73,6 +73,7 @@ def sync(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None, max_minutes: MinutesOption = None, backfill: BackfillOption = False,
     account: AccountsOption = None, wait: WaitOption = True,
+    retry: Annotated[bool, typer.Option("--retry", help="Ask again for findings that were given up.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a backfill.")] = False,
     dry_run: DryRunOption = False,
     form: FormatOption = None,
@@ -85,7 +86,9 @@ def sync(
     By default of the last finished session, by every account that is usable. Exit 3 if gaps remain, 5 if the provider shut us out.
     """
     desk = desk_of(context)
-    selection = selection_of(span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill, wait=wait)
+    selection = selection_of(
+        span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill, wait=wait, retry=retry,
+    )
     asks = backfill and not yes
     if asks and not dry_run and not on_terminal():
         raise ConfigError("a backfill asks before it starts, and this is no terminal: add --yes, or see what it would do with --dry-run")

@@ -90,11 +90,11 @@ def names_of(names: list[str] | None) -> tuple[str, ...]:
 
 def selection_of(
     span: tuple[date | None, date | None], underlyings: list[str] | None, kinds: list[Kind] | None,
-    *, max_minutes: float | None = None, backfill: bool = False, wait: bool = True,
+    *, max_minutes: float | None = None, backfill: bool = False, wait: bool = True, retry: bool = False,
 ) -> Selection:
     """The selection that was typed."""
     start, end = span
     return Selection(
         underlyings=names_of(underlyings), kinds=tuple(dict.fromkeys(kind.value for kind in kinds or ())), start=start, end=end,
-        max_minutes=max_minutes, backfill=backfill, wait=wait,
+        max_minutes=max_minutes, backfill=backfill, wait=wait, retry=retry,
     )

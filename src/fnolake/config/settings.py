@@ -105,6 +105,18 @@ class CompareSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairSettings:
+    """
+    Table ``[repair]``: a finding is asked again on ``tries`` evenings before it is given up.
+
+    ``second_day`` is the share of complete contract-sessions that are asked again on the next evening, to compare, 0 to 1.
+    """
+
+    tries: int = 3
+    second_day: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -138,6 +150,7 @@ class Settings:
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""

@@ -43,6 +43,10 @@ TABLES = (
     create index if not exists coverage_covered on coverage (session, contract)
         where outcome in ('complete', 'untraded', 'empty_stated')
     """,
+    """
+    create index if not exists coverage_open on coverage (session, contract)
+        where outcome not in ('complete', 'untraded', 'empty_stated') or proof = 'mismatch'
+    """,
     "create index if not exists attempts_of on attempts (session, contract)",
     "create table if not exists dirty (session integer primary key)",
     """

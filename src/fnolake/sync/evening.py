@@ -11,6 +11,7 @@ from functools import partial
 
 import polars as pl
 
+from fnolake.config import RepairSettings
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
     BarRequest,
@@ -26,6 +27,7 @@ from fnolake.provider.account import Account, Asked
 from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
+from fnolake.sync import second_day
 from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
@@ -56,11 +58,13 @@ class Evening:
         settings: Workers and batch limits.
         second_look: Share of contract-sessions that a second provider is asked for too.
         hopes: Options wait for an exchange file that may still come (``wanted.hopes_for_files``).
+        repair: How findings are asked again.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
         *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0, hopes: bool = False,
+        repair: RepairSettings | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -70,6 +74,7 @@ class Evening:
         self._settings = settings
         self._second_look = second_look
         self._hopes = self._waits = hopes
+        self._repair = repair or RepairSettings()
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -120,7 +125,7 @@ class Evening:
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now. Blocking: call it in a thread."""
         per_minute = sum(one.per_minute for one in self._accounts)
-        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), per_minute, waits=self._waits)
+        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), per_minute, tries=self._repair.tries, waits=self._waits)
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
         """The masters of the day from every provider, see ``masters.MasterRound.take``."""
@@ -140,16 +145,17 @@ class Evening:
         self._emit(SyncStarted(plan.contracts if plan.requests else 0, plan.contract_sessions, plan.requests))
         if not plan.requests:
             return Tally()
-        book = await asyncio.to_thread(ExchangeBook.read, self._store, chosen.sessions)
+        book = await asyncio.to_thread(ExchangeBook.read, self._store, plan.sessions)
         known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
         witnesses = Witnesses(known, ist_date(self._clock.now()))
         line = Backfill(
             self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
+            stored=lambda contract, day: self._store.bars([contract], [day]).sort("ts").collect(),
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts), {one.name: one.provider_name for one in self._accounts}), stop)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -169,12 +175,19 @@ class Evening:
             return await account.ask_minutes(request)
 
     async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
-        """Ask second witnesses, to the machine's second ``until``."""
+        """Ask second witnesses, and yesterday's sample once more, to the machine's second ``until``."""
         left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
         look = SecondLook(
             self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
         )
         await look.run(chosen, stop, left)
+        if chosen.repairs:
+            due = await asyncio.to_thread(second_day.due_again, self._store, chosen.contracts, self._repair.second_day, self._clock.now())
+            anew = SecondLook(
+                self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=1.0, workers=self._settings.workers,
+                way=second_day.WAY,
+            )
+            await anew.look(due, chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())

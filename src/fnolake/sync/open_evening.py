@@ -46,5 +46,6 @@ async def open_evening(
             on_event(Notice("warning", why))
         line = LineSettings(settings.sync.workers, settings.sync.batch_rows, settings.sync.batch_s)
         yield Evening(
-            store, found.accounts, found.exchange, calendar, clock, on_event=on_event, settings=line, second_look=settings.compare.sample, hopes=hopes,
+            store, found.accounts, found.exchange, calendar, clock, on_event=on_event, settings=line, second_look=settings.compare.sample,
+            hopes=hopes, repair=settings.repair,
         )

@@ -28,6 +28,7 @@ BYTES_A_ROW = 230
 PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract": pl.Int64, "symbol": pl.String, "kind": pl.String, "underlying": pl.String, "venue": pl.String, "first": pl.Date,
     "last": pl.Date, "sessions": pl.List(pl.Date), "expected_rows": pl.Float64, "deadline": pl.Date,
+    "repair": pl.String, "last_account": pl.String,
 }
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
 
@@ -68,7 +69,8 @@ class Plan:
     What ``sync`` would do.
 
     ``rows`` has one row a request, in order: contract, symbol, kind, underlying, venue, first, last (sessions,
-    inclusive), sessions (list of dates), expected_rows, deadline. The counts are contract-sessions. ``second_look`` is how
+    inclusive), sessions (list of dates), expected_rows, deadline, repair (the finding that asks for it, empty = none),
+    last_account (who was asked before it was found). The counts are contract-sessions. ``second_look`` is how
     many requests more a second provider is asked at most, after these, to compare.
     """
 
@@ -86,6 +88,11 @@ class Plan:
     def requests(self) -> int:
         """How many requests it takes when nothing fails."""
         return self.rows.height
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        """Sessions that are asked for, ascending."""
+        return tuple(self.rows["sessions"].explode().drop_nulls().unique().sort().to_list())
 
     @property
     def contracts(self) -> int:
@@ -123,6 +130,9 @@ class Plan:
                 f"{self._pace}, about {self.bytes / 1e6:,.0f} MB on the wire",
                 f"first deadline {self.rows['deadline'].min()!s}",
             ]
+        repairs = self.rows.filter(pl.col("repair") != "").height
+        if repairs:
+            text.append(f"{repairs:,} of them ask again for what was found not to be as the exchange says, or doubtful (`fnolake gaps --repairs`)")
         if self.untraded:
             text.append(f"{self.untraded:,} untraded by the exchange's file: no request")
         if self.unlisted:
@@ -233,7 +243,7 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
             expected_rows=pl.col("expected").sum(),
         )
         .join(names, on="contract", how="left")
-        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept))
+        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept), repair=pl.lit(""), last_account=pl.lit(""))
         .sort("deadline", _value("kind"), "contract", "first")
         .select(list(PLAN_SCHEMA))
     )

@@ -17,6 +17,7 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
+from fnolake.sync import repair
 from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
 from fnolake.sync.sources import Source, sources_of, waiting
 
@@ -33,11 +34,17 @@ PAIRS_AT_ONCE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending."""
+    """
+    Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
+
+    ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
+    """
 
     contracts: pl.DataFrame
     sessions: tuple[date, ...]
     unknown: tuple[date, ...] = ()
+    repairs: bool = False
+    retry: bool = False
 
 
 def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> tuple[tuple[date, ...], tuple[date, ...]]:
@@ -69,7 +76,8 @@ def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    return Wanted(selected_contracts(store, selection), sessions, unknown)
+    anywhere = selection.start is None and selection.end is None
+    return Wanted(selected_contracts(store, selection), sessions, unknown, repairs=anywhere, retry=selection.retry)
 
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
@@ -129,10 +137,11 @@ def plan_sources(store: Store, chosen: Wanted, now: datetime, *, waits: bool) ->
 
 
 def plan_wanted(
-    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, *, waits: bool = False,
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200,
+    *, tries: int = repair.TRIES, waits: bool = False,
 ) -> Plan:
     """
-    What is missing of the wanted, as requests.
+    What is missing of the wanted, and what is to be asked again because of a finding, as requests.
 
     Some contracts at a time, so that memory does not grow with contracts times sessions.
 
@@ -142,23 +151,32 @@ def plan_wanted(
         calendar: For the minutes of a session.
         now: Aware.
         per_minute: Requests a minute of all accounts.
+        tries: How often a finding is asked again.
         waits: Options wait for an exchange file that may still come.
     """
     sources = plan_sources(store, chosen, now, waits=waits)
     held = waiting(sources)
-    said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
-    minutes = session_minutes(calendar, chosen.sessions)
+    found = repair.states(store, now, tries=tries, retry=chosen.retry)
+    _, due = repair.split(found.select("contract", "session"), found, chosen.contracts, None if chosen.repairs else chosen.sessions)
+    days = tuple(sorted({*chosen.sessions, *due["session"].unique().to_list()}))
+    said, mean = exchange_said(store, days), store.mean_rows()
+    minutes = session_minutes(calendar, days)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
         inside = pl.col("contract").is_between(ids[0], ids[-1])
         missing = store.missing(contracts, list(chosen.sessions))
-        plans.append(make_plan(PlanFacts(
-            contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
+        facts = PlanFacts(
+            contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
             horizon_days=HORIZON_DAYS, waiting=held,
-        ), per_minute))
+        )
+        spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
+        plans.append(make_plan(replace(facts, missing=spans), per_minute))
+        if alone.height:
+            again = make_plan(replace(facts, missing=alone, max_rows=1), per_minute)
+            plans.append(replace(again, rows=repair.named(again.rows, found)))
     return replace(merge_plans(plans, per_minute), sources=sources)
 
 
