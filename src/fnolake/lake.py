@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ from fnolake.sync.connect import budget_used, choose_account, connected, make_ac
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.plan import Plan
-from fnolake.sync.report import SyncReport
+from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
 from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fnolake.query.compare import Compared
+    from fnolake.sync.certify import Certified
 
 
 def _ignore(_event: Event) -> None:
@@ -222,6 +223,23 @@ class Lake:
 
         return read(self.store, selected_contracts(self.store, selection), selection.start, selection.end)
 
+    def verify(
+        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
+    ) -> tuple[Certified, ...]:
+        """
+        Sign off finished sessions, by default the last: one certificate each, recorded unless ``dry_run``; see ``sync.certify``.
+
+        Raises:
+            ConfigError: Nothing finished in the dates, or nothing captured.
+            StoreError: The lake is open for reading and this is no dry run.
+        """
+        from fnolake.sync.certify import certify
+
+        chosen = Selection(tuple(underlying), (), start, end)
+        need_a_session(chosen, self._calendar, self.clock.now())
+        sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
+        return certify(self.store, sessions, chosen, self.clock.now(), dry_run=dry_run)
+
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
     def plan(self, selection: Selection | None = None) -> Plan:
@@ -350,14 +368,6 @@ class Lake:
                 lines.append(f"published {day}")
         report = self.store.upkeep(self.clock.now(), check=check)
         return Kept(tuple(lines + report.lines), tuple(str(error) for error in report.corrupt))
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What upkeep did, in lines for a person, and the files whose hash differs from the recorded one."""
-
-    lines: tuple[str, ...]
-    corrupt: tuple[str, ...] = ()
 
 
 class _EveningContext:

@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 2
-"""2 added comparisons and differences. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 3
+"""2 added comparisons and differences, 3 certificates. A ledger of an older version is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -89,6 +89,11 @@ TABLES = (
         comparison bigint not null, ts_us bigint not null, field text not null, first_value bigint, second_value bigint,
         size bigint, finding text not null, primary key (comparison, ts_us, field))
     """,
+    """
+    create table if not exists certificates (
+        certificate bigint primary key, session integer not null, made_us bigint not null, hash text not null, body text not null)
+    """,
+    "create index if not exists certificates_of on certificates (session, certificate)",
 )
 """``batch`` 0 in coverage: the bars, if any, are in the published session."""
 

@@ -19,9 +19,20 @@ from typing import Self
 import polars as pl
 
 from fnolake.errors import StoreError
-from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.model import (
+    Attempt,
+    Batch,
+    Certificate,
+    Content,
+    ExchangeFile,
+    Master,
+    MasterFile,
+    RawFile,
+    RequestRecord,
+    StatePort,
+)
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, masters
+from fnolake.store import batches, certificates, compared, exchange, fingerprint, known, late, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -329,6 +340,32 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
         return known.counts(self._ledger)
+
+    def record_certificate(self, certificate: Certificate) -> int:
+        """Add a certificate, in the ledger and in the catalog; those before it stay. Returns its number."""
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            return certificates.record(self.path / masters.CATALOG, self._ledger, certificate)
+
+    def certificates(self) -> pl.DataFrame:
+        """Every certificate ever made: ``certificates.CERTIFICATES``, in order."""
+        return certificates.history(self._ledger)
+
+    def certificates_in_force(self, start: date = date.min, end: date = date.max) -> list[Certificate]:
+        """The newest certificate of each session from start to end, inclusive, by session."""
+        return certificates.newest(self._ledger, start, end)
+
+    def exchange_files(self, session: date) -> list[ExchangeFile]:
+        """The exchange's files of a session that are here, with the SHA-256 of the kept file and when it was taken."""
+        return certificates.exchange_files(self.path, self._ledger, session)
+
+    def masters_in_force(self, session: date) -> list[MasterFile]:
+        """The master of each provider and exchange by which a session's contracts are known."""
+        return certificates.masters_in_force(self._ledger, session)
+
+    def content_hash(self, session: date, contracts: Sequence[int] | None = None) -> Content:
+        """The hash of a session's bars that does not depend on this lake's ids or files, see ``fingerprint``."""
+        return fingerprint.content_hash(self.path, self._ledger, self._book, session, contracts)
 
     def revisions(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
         """Bars that a later fetch replaced (``revisions.REVISIONS``), by contract and ts; known once a session is published."""
