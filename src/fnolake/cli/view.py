@@ -34,6 +34,8 @@ def status_lines(status: Status) -> Iterator[str]:
     yield from table_lines(map(_account, status.accounts))
     yield ""
     yield from _session_lines(status)
+    if status.certificate:
+        yield f"Certificate: {status.certificate}"
     if status.lost_next:
         yield f"Lost next: {status.lost_next}"
     yield ""

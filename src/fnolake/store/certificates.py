@@ -38,7 +38,7 @@ _NEWEST = (
 _FILES = "select venue, segment, raw, day_rows, payload_hash from exchange_days where session = ? order by venue desc, segment desc"
 _TAKEN = "select min(started_us) from requests where payload_hash = ? and outcome = 'answered'"
 _MASTERS = (
-    "select provider, exchange, day, master_rows, payload_hash from masters order by provider, exchange, day, taken_us"
+    "select provider, exchange, day, master_rows, payload_hash from masters where listings > 0 order by provider, exchange, day, taken_us"
 )
 
 
@@ -98,14 +98,14 @@ def exchange_files(lake: Path, ledger: Ledger, session: date) -> list[ExchangeFi
     for venue, segment, raw, rows, digest in ledger.rows(_FILES, (days(session),)):
         taken = ledger.rows(_TAKEN, (digest,))[0][0] if digest else None
         found.append(ExchangeFile(
-            str(venue), str(segment), PurePosixPath(str(raw)).name, int(str(rows)), _sha256(lake, str(raw)),
+            str(venue), str(segment), PurePosixPath(str(raw)).name.removeprefix("exchange-"), int(str(rows)), _sha256(lake, str(raw)),
             datetime.fromtimestamp(int(str(taken)) / 1_000_000, tz=UTC) if taken is not None else None,
         ))
     return found
 
 
 def masters_in_force(ledger: Ledger, session: date) -> list[MasterFile]:
-    """Of each provider and exchange the last master up to the session, else the first after it."""
+    """Of each provider and exchange with contracts of ours the last master up to the session, else the first after it."""
     chosen: dict[tuple[str, str], MasterFile] = {}
     for provider, exchange, day, rows, digest in ledger.rows(_MASTERS):
         one = MasterFile(str(provider), str(exchange), from_days(int(str(day))), int(str(rows)), str(digest))
