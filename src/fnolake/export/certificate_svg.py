@@ -7,6 +7,7 @@ The same certificates give the same bytes. It is legible on light and on dark: t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -20,6 +21,9 @@ _CELL, _GAP = 14, 3
 _CELL_HIGH = 22
 _NAMED_FROM = 66
 """Points from which a cell of the strip is wide enough for its underlying's name."""
+
+_LONG, _MANY = 20, 100_000
+"""Characters and numbers from which the type is set smaller."""
 
 _PARTS = (("verified", "good", "verified"), ("unverified", "plain", "unverified"), ("gaps", "warn", "gaps"), ("mismatch", "bad", "mismatch"))
 _STYLE = """
@@ -67,17 +71,25 @@ def render_svg(certificates: Sequence[Certificate]) -> str:
 
 
 def _head(whole: list[Certificate], total: Counts) -> Iterator[str]:
-    first, last = whole[0].session, whole[-1].session
-    day = f"{first:%A} {first.day} {first:%B %Y}" if first == last else f"{len(whole)} sessions, {first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
-    scope = scope_text(whole)
-    yield _text(EDGE, 52, "fnolake", 17, "ink", weight=700)
-    yield _text(EDGE + 72, 52, "certificate of minute bars", 15, "soft")
-    yield _text(EDGE, 112, f"{total.verified:,} of {total.traded:,}", 44, "ink", weight=700)
+    parts = [f"{len(whole)} sessions" if len(whole) > 1 else "", market_text(whole), scope_text(whole)]
+    yield (
+        f'<text x="{EDGE}" y="52"><tspan class="ink" font-size="17" font-weight="700">fnolake</tspan>'
+        '<tspan class="soft" font-size="15" dx="10">certificate</tspan></text>'
+    )
+    proven = f"{total.verified:,} of {total.traded:,}"
+    yield _text(EDGE, 112, proven, 44 if len(proven) <= _LONG else 32, "ink", weight=700)
     noun = "traded contracts" if len(whole) == 1 else "traded contract-sessions"
     yield _text(EDGE, 138, f"{noun} verified against the exchange's end-of-day file", 15, "soft")
-    yield _text(WIDTH - EDGE - 84, 52, day, 15, "ink", anchor="end", weight=600)
-    yield _text(WIDTH - EDGE - 84, 72, market_text(whole) + (f" · {scope}" if scope else ""), 13, "soft", anchor="end")
+    yield _text(WIDTH - EDGE - 84, 52, _days(whole[0].session, whole[-1].session), 15, "ink", anchor="end", weight=600)
+    yield _text(WIDTH - EDGE - 84, 72, " · ".join(part for part in parts if part), 13, "soft", anchor="end")
     yield from _seal(max((one.exit_code for one in whole), default=0), total)
+
+
+def _days(first: date, last: date) -> str:
+    if first == last:
+        return f"{last:%A} {last.day} {last:%B %Y}"
+    year = f"{first: %Y}" if first.year != last.year else ""
+    return f"{first.day} {first:%b}{year} to {last.day} {last:%b %Y}"
 
 
 def _seal(code: int, total: Counts) -> Iterator[str]:
@@ -127,7 +139,7 @@ def _figures(total: Counts) -> Iterator[str]:
         x = EDGE + place * step
         if style:
             yield f'<circle class="{style}" cx="{x + 4:.1f}" cy="226" r="4"/>'
-        yield _text(x, 210, f"{count:,}", 19, "ink", weight=600)
+        yield _text(x, 210, f"{count:,}", 19 if count < _MANY else 14, "ink", weight=600)
         yield _text(x + (13 if style else 0), 230, name, 12, "soft")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from fnolake.model import Counts, Reason, Source, UnderlyingCounts, contract_symbol
+from fnolake.query.coverage import COVERED
 
 TRADED, UNTRADED, UNKNOWN = "traded", "untraded", "unknown"
 VERIFIED, MISMATCH, UNVERIFIED, GAP = "verified", "mismatch", "unverified", "gap"
@@ -81,22 +82,25 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()).sort("underlying", "kind", "expiry", "symbol", nulls_last=False)
 
 
+def _disputed() -> pl.Expr:
+    """Bars, which nothing verified, of what the exchange says did not trade."""
+    return (pl.col("volume") == 0) & (pl.col("bars") > 0) & (pl.col("proof") != VERIFIED)
+
+
 def _trade() -> pl.Expr:
-    """By the exchange's volume; bars of what it says did not trade are held against it, so they count as traded."""
+    """By the exchange's volume; what is disputed counts as traded, so that it is an exception."""
     return (
         pl.when(pl.col("volume").is_null()).then(pl.lit(UNKNOWN))
-        .when((pl.col("volume") > 0) | (pl.col("bars") > 0)).then(pl.lit(TRADED)).otherwise(pl.lit(UNTRADED))
+        .when((pl.col("volume") > 0) | _disputed()).then(pl.lit(TRADED)).otherwise(pl.lit(UNTRADED))
     )
 
 
 def _standing() -> pl.Expr:
-    complete, unknown = pl.col("status") == "complete", pl.col("trade") == UNKNOWN
-    disputed = (pl.col("volume") == 0) & (pl.col("bars") > 0)
+    whole, unknown = (pl.col("status") == "complete") & (pl.col("bars") > 0), pl.col("trade") == UNKNOWN
     return (
         pl.when(pl.col("trade") == UNTRADED).then(pl.lit(UNTRADED))
-        .when(unknown & ~pl.col("status").is_in(["complete", "empty_stated", "untraded"])).then(pl.lit(GAP))
-        .when(unknown).then(pl.lit(UNVERIFIED))
-        .when(disputed).then(pl.lit(MISMATCH)).when(~complete).then(pl.lit(GAP))
+        .when(unknown & ~pl.col("status").is_in(COVERED)).then(pl.lit(GAP)).when(unknown).then(pl.lit(UNVERIFIED))
+        .when(_disputed()).then(pl.lit(MISMATCH)).when(~whole).then(pl.lit(GAP))
         .when(pl.col("proof").is_in([VERIFIED, MISMATCH])).then("proof").otherwise(pl.lit(UNVERIFIED))
     )
 
@@ -109,14 +113,14 @@ def _reason() -> pl.Expr:
         .when(~pl.col("has_file")).then(pl.lit("no_exchange_file")).otherwise(pl.lit("not_in_exchange_file"))
     )
     why = pl.col("reasons").str.replace_all(",", ", ")
-    status = pl.when(pl.col("status") == "missing").then(pl.lit("never_asked")).when(pl.col("status").is_in(["empty_stated", "untraded"])).then(
+    status = pl.when(pl.col("status") == "missing").then(pl.lit("never_asked")).when(pl.col("status").is_in(COVERED)).then(
         pl.lit("no_bars_though_traded")).otherwise(pl.col("status"))
     gap = pl.when(why != "").then(pl.format("{}: {}", status, why)).otherwise(status)
     against = pl.when((pl.col("proof") == MISMATCH) & (said != "")).then(pl.format("{} ({})", gap, said)).otherwise(gap)
     return (
         pl.when(pl.col("standing").is_in([VERIFIED, UNTRADED])).then(pl.lit(""))
         .when(pl.col("standing") == GAP).then(against)
-        .when((pl.col("standing") == MISMATCH) & (pl.col("volume") == 0)).then(pl.lit("bars_though_untraded"))
+        .when(_disputed()).then(pl.lit("bars_though_untraded"))
         .when(pl.col("trade") == UNKNOWN).then(nobody)
         .when(said != "").then(said).otherwise(pl.lit("no_reason_recorded"))
     )
