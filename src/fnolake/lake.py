@@ -24,7 +24,8 @@ from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
 from fnolake.query import coverage as coverage_of
-from fnolake.query.pick import near_only, pick
+from fnolake.query.interval import interval_of
+from fnolake.query.pick import pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending
@@ -50,7 +51,6 @@ from fnolake.sync.writer import LineSettings
 if TYPE_CHECKING:
     import polars as pl
 
-    from fnolake.query.compare import Compared
     from fnolake.sync.certify import Certified
 
 
@@ -149,7 +149,12 @@ class Lake:
     def instruments(
         self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
     ) -> pl.DataFrame:
-        """Contracts (``model.instrument_schema``, strikes in paise) as known now, or as they stood ``on`` a date."""
+        """
+        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
+
+        In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
+        ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
+        """
         import polars as pl
 
         names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
@@ -157,7 +162,7 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """
@@ -183,10 +188,10 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",),
+        phases: Sequence[str] = ("continuous",), interval: str = "1m",
     ) -> pl.DataFrame:
         """
-        One-minute bars in rupees and IST, ascending.
+        Bars in rupees and IST, ascending.
 
         Args:
             symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
@@ -195,16 +200,18 @@ class Lake:
             start: First session, inclusive; everything that is there by default.
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
+            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
 
         Raises:
             UnknownInstrument: Nothing of that name in this lake.
+            QueryError: No such interval.
         """
-        from fnolake.query.bars import read
+        from fnolake.query.bars import read_longer
 
+        length = interval_of(interval)
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        found = read(self.store, meant, sessions, tuple(phases))
-        return near_only(found) if expiry == "near" else found
+        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near")
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
@@ -215,13 +222,11 @@ class Lake:
 
         Of everything that was compared by default; ``summary``: one row a provider (``query.compare.SUMMARY``) instead.
         """
-        compared = self._compared(Selection(tuple(underlying), tuple(kind), start, end))
-        return compared.summary if summary else compared.differences
-
-    def _compared(self, selection: Selection) -> Compared:
         from fnolake.query.compare import read
 
-        return read(self.store, selected_contracts(self.store, selection), selection.start, selection.end)
+        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
+        compared = read(self.store, chosen, start, end)
+        return compared.summary if summary else compared.differences
 
     def verify(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
@@ -235,10 +240,7 @@ class Lake:
         """
         from fnolake.sync.certify import certify
 
-        chosen = Selection(tuple(underlying), (), start, end)
-        need_a_session(chosen, self._calendar, self.clock.now())
-        sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
-        return certify(self.store, sessions, chosen, self.clock.now(), dry_run=dry_run)
+        return certify(self.store, self._calendar, Selection(tuple(underlying), (), start, end), self.clock.now(), dry_run=dry_run)
 
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 

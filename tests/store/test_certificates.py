@@ -68,7 +68,7 @@ def test_a_ledger_from_before_certificates_can_be_read(lake: Path) -> None:
         pass
     with sqlite3.connect(lake / "ledger.sqlite") as old:
         old.execute("drop table certificates")
-        old.execute("update meta set value = '2' where name = 'ledger_version'")
+        old.execute("update meta set value = '3' where name = 'ledger_version'")
     old.close()
     with Store.open(lake, write=False) as reader:
         assert reader.certificates_in_force() == []

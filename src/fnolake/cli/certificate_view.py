@@ -37,7 +37,7 @@ def card(certificate: Certificate, width: int) -> RenderableType:
     parts = [part for section in (_top(certificate, inner), _exceptions(certificate), _strip(certificate, inner), _against(certificate), _foot(certificate))
              for part in (*section, Text(""))]
     return Panel(
-        Group(*parts[:-1]), title=Text(f" fnolake certificate · {certificate.session:%A %d %B %Y} ", style="bold"), title_align="left",
+        Group(*parts[:-1]), title=Text(f" certificate · {certificate.session:%A %d %B %Y} ", style="bold"), title_align="left",
         subtitle=Text(f" {_VERDICTS[certificate.exit_code]} ", style=f"bold {colour}"), subtitle_align="right", border_style=colour,
         padding=(1, 2), width=min(width, WIDEST),
     )

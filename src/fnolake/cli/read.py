@@ -66,10 +66,11 @@ def instruments_find(
     kind: KindOption = None,
     expiry: Annotated[str | None, typer.Option("--expiry", metavar="DATE", help="Only this expiry.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As they stood on that session.")] = None,
+    differing: Annotated[bool, typer.Option("--differing", help="Only those that two providers list differently.")] = False,
     form: FormatOption = None,
 ) -> None:
     """
-    Find contracts.
+    Find contracts, with each provider's symbol.
 
     In Python: lake.instruments.
     """
@@ -80,6 +81,10 @@ def instruments_find(
             underlying=underlying.strip().upper() if underlying else None, kind=kind.value if kind else None,
             expiry=day_of(expiry, "--expiry"), on=day_of(on, "--on"),
         )
+    if differing:
+        frame = frame.drop_nulls("differs") if "differs" in frame.columns else frame.clear()
+        render(in_rupees(frame), form, nothing="No contract is listed differently by two providers.")
+        return
     render(in_rupees(frame), form, nothing="No such contract here: fnolake instruments sync takes today's masters")
 
 
@@ -184,16 +189,20 @@ def bars(
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None, form: FormatOption = None,
+    end: ToOption = None,
+    interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
+    form: FormatOption = None,
 ) -> None:
     """
-    Read minute bars in rupees and IST.
+    Read bars in rupees and IST.
 
     In Python: lake.bars.
     """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
-        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+        frame = lake.bars(
+            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval,
+        )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
     render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

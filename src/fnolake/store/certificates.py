@@ -25,8 +25,6 @@ CERTIFICATES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """``body`` is the certificate's JSON (``model.Certificate.to_json``)."""
 
-SINCE = 3
-"""The version of the ledger that has this table."""
 FILE = "certificates.parquet"
 _COPIED = "catalog_certificate"
 _INSERT = "insert into certificates values (?, ?, ?, ?, ?)"
@@ -59,17 +57,12 @@ def record(folder: Path, ledger: Ledger, certificate: Certificate) -> int:
 
 def history(ledger: Ledger) -> pl.DataFrame:
     """Every certificate, ``CERTIFICATES``, in the order they were made."""
-    return ledger.frame(_ALL, CERTIFICATES) if _is_there(ledger) else pl.DataFrame(schema=CERTIFICATES)
+    return ledger.frame(_ALL, CERTIFICATES)
 
 
 def newest(ledger: Ledger, start: date, end: date) -> list[Certificate]:
     """The certificates in force of sessions from start to end, inclusive, by session."""
-    rows = ledger.rows(_NEWEST, (days(start), days(end))) if _is_there(ledger) else []
-    return [Certificate.from_json(json.loads(str(body))) for (body,) in rows]
-
-
-def _is_there(ledger: Ledger) -> bool:
-    return int(ledger.meta("ledger_version") or 0) >= SINCE
+    return [Certificate.from_json(json.loads(str(body))) for (body,) in ledger.rows(_NEWEST, (days(start), days(end)))]
 
 
 def write_copy(folder: Path, ledger: Ledger) -> None:
@@ -92,7 +85,7 @@ def restore(connection: sqlite3.Connection, folder: Path) -> None:
         connection.executemany(_INSERT, numbers.iter_rows())
 
 
-def exchange_files(lake: Path, ledger: Ledger, session: date) -> list[ExchangeFile]:
+def exchange_files(lake: Path, ledger: Ledger, session: date) -> tuple[ExchangeFile, ...]:
     """The exchange's files of a session that are here; ``taken_at`` is None for a file that no request brought."""
     found = []
     for venue, segment, raw, rows, digest in ledger.rows(_FILES, (days(session),)):
@@ -101,17 +94,17 @@ def exchange_files(lake: Path, ledger: Ledger, session: date) -> list[ExchangeFi
             str(venue), str(segment), PurePosixPath(str(raw)).name.removeprefix("exchange-"), int(str(rows)), _sha256(lake, str(raw)),
             datetime.fromtimestamp(int(str(taken)) / 1_000_000, tz=UTC) if taken is not None else None,
         ))
-    return found
+    return tuple(found)
 
 
-def masters_in_force(ledger: Ledger, session: date) -> list[MasterFile]:
+def masters_in_force(ledger: Ledger, session: date) -> tuple[MasterFile, ...]:
     """Of each provider and exchange with contracts of ours the last master up to the session, else the first after it."""
     chosen: dict[tuple[str, str], MasterFile] = {}
     for provider, exchange, day, rows, digest in ledger.rows(_MASTERS):
         one = MasterFile(str(provider), str(exchange), from_days(int(str(day))), int(str(rows)), str(digest))
         if one.day <= session or (one.provider, one.exchange) not in chosen:
             chosen[one.provider, one.exchange] = one
-    return list(chosen.values())
+    return tuple(chosen.values())
 
 
 def _sha256(lake: Path, raw: str) -> str:

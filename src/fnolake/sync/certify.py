@@ -4,7 +4,6 @@ One certificate a session: what the lake, the exchange's files and the masters s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -12,13 +11,15 @@ import polars as pl
 
 from fnolake import __version__
 from fnolake.errors import ConfigError
+from fnolake.market.calendar import Calendar
 from fnolake.model import Certificate, Selection
 from fnolake.model.certificate import changes_since
 from fnolake.query import certificate as certified
 from fnolake.query.coverage import alive, statuses, summary
 from fnolake.store.identity import KEY
 from fnolake.store.store import Store
-from fnolake.sync.wanted import SESSIONS_AT_ONCE, exchange_said, selected_contracts
+from fnolake.sync.status import need_a_session
+from fnolake.sync.wanted import SESSIONS_AT_ONCE, exchange_said, selected_contracts, wanted_sessions
 
 _AGREE = ("kind", "expiry", "strike_paise", "right")
 
@@ -38,22 +39,23 @@ class Certified:
     number: int | None = None
 
 
-def certify(store: Store, sessions: Sequence[date], selection: Selection, now: datetime, *, dry_run: bool) -> tuple[Certified, ...]:
+def certify(store: Store, calendar: Calendar, selection: Selection, now: datetime, *, dry_run: bool) -> tuple[Certified, ...]:
     """
-    Make the certificate of each session, ascending.
+    Make the certificate of each finished session of a selection, by default of the last, ascending.
 
     Args:
         store: Open for writing unless ``dry_run``.
-        sessions: Finished ones.
+        calendar: Which dates are sessions.
         selection: Its underlyings are the scope; without any, those captured on the session or the nine captured before it.
         now: Calendar instant that the certificates bear.
         dry_run: Record nothing.
 
     Raises:
-        ConfigError: No contract is known yet.
+        ConfigError: Nothing finished in the dates, or nothing captured.
         UnknownInstrument: An underlying that no master named.
     """
-    made = [_certify(store, day, selection, now) for day in sorted(sessions)]
+    need_a_session(selection, calendar, now)
+    made = [_certify(store, day, selection, now) for day in wanted_sessions(selection, calendar, now)[0]]
     return tuple(made if dry_run else [replace(each, number=store.record_certificate(each.certificate)) for each in made])
 
 
@@ -68,11 +70,11 @@ def _certify(store: Store, session: date, selection: Selection, now: datetime) -
         certified.certified_rows(listed, _winners(store, session, known), indices, files),
         certified.unnamed_rows(_unnamed(store, session, contracts["underlying"].unique().to_list())),
     ])
+    exchange, masters = store.held_against(session)
     made = Certificate(
         session=session, made_at=now.replace(microsecond=0), version=__version__, venues=_venues(rows),
         counts=certified.counts_of(rows), underlyings=certified.underlyings_of(rows), known_underlyings=_known(store, session),
-        reasons=certified.reasons_of(rows), exchange_files=tuple(store.exchange_files(session)),
-        missing_files=certified.missing_files(listed, indices, files), masters=tuple(store.masters_in_force(session)),
+        reasons=certified.reasons_of(rows), exchange_files=exchange, missing_files=certified.missing_files(listed, indices, files), masters=masters,
         sources=certified.sources_of(rows), content=store.content_hash(session, contracts["contract"].to_list()),
     )
     before = store.certificates_in_force(session, session)
