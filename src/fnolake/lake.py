@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,7 @@ from fnolake.sync.evening import Evening
 from fnolake.sync.exchange_round import ExchangeRound, Taken
 from fnolake.sync.open_evening import open_evening
 from fnolake.sync.plan import Plan
-from fnolake.sync.report import SyncReport
+from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
 from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
@@ -54,7 +54,7 @@ from fnolake.sync.wanted import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from fnolake.query.compare import Compared
+    from fnolake.sync.certify import Certified
 
 
 def _ignore(_event: Event) -> None:
@@ -230,13 +230,25 @@ class Lake:
 
         Of everything that was compared by default; ``summary``: one row a provider (``query.compare.SUMMARY``) instead.
         """
-        compared = self._compared(Selection(tuple(underlying), tuple(kind), start, end))
-        return compared.summary if summary else compared.differences
-
-    def _compared(self, selection: Selection) -> Compared:
         from fnolake.query.compare import read
 
-        return read(self.store, selected_contracts(self.store, selection), selection.start, selection.end)
+        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
+        compared = read(self.store, chosen, start, end)
+        return compared.summary if summary else compared.differences
+
+    def verify(
+        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
+    ) -> tuple[Certified, ...]:
+        """
+        Sign off finished sessions, by default the last: one certificate each, recorded unless ``dry_run``; see ``sync.certify``.
+
+        Raises:
+            ConfigError: Nothing finished in the dates, or nothing captured.
+            StoreError: The lake is open for reading and this is no dry run.
+        """
+        from fnolake.sync.certify import certify
+
+        return certify(self.store, self._calendar, Selection(tuple(underlying), (), start, end), self.clock.now(), dry_run=dry_run)
 
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
@@ -380,9 +392,3 @@ class Lake:
         return Kept(tuple(lines + report.lines), tuple(str(error) for error in report.corrupt))
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What upkeep did, in lines for a person, and the files whose hash differs from the recorded one."""
-
-    lines: tuple[str, ...]
-    corrupt: tuple[str, ...] = ()

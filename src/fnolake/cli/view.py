@@ -37,6 +37,8 @@ def status_lines(status: Status) -> Iterator[str]:
     yield from _session_lines(status)
     if status.extras.get("exchange"):
         yield from (f"  {line}" for line in status.extras["exchange"].splitlines())
+    if status.certificate:
+        yield f"Certificate: {status.certificate}"
     if status.lost_next:
         yield f"Lost next: {status.lost_next}"
     yield ""

@@ -2,6 +2,16 @@
 
 from fnolake.model.bar import BAR_SORT, bar_schema, quarantine_schema
 from fnolake.model.batch import Attempt, Batch, RequestRecord
+from fnolake.model.certificate import (
+    Certificate,
+    Content,
+    Counts,
+    ExchangeFile,
+    MasterFile,
+    Reason,
+    Source,
+    UnderlyingCounts,
+)
 from fnolake.model.comparison import FIRST, SECOND, Compared, Comparison, difference_schema
 from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
@@ -24,11 +34,12 @@ from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist
 from fnolake.model.verdict import COVERED, MISMATCH_RANK, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
 
 __all__ = [
-    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND", "SEGMENTS",
-    "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Compared",
-    "Comparison", "Contract", "Event", "Finding", "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars",
-    "RawFile", "RequestRecord", "Selection", "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema",
-    "contract_symbol", "difference_schema",
-    "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema", "quarantine_schema", "strike_text",
+    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND",
+    "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Certificate",
+    "Clock", "Compared", "Comparison", "Content", "Contract", "Counts", "Event", "ExchangeFile", "Finding", "Master",
+    "MasterFile", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord",
+    "Selection", "Session", "Source", "StatePort", "SyncStarted", "UnderlyingCounts", "Verdict", "Window", "bar_schema",
+    "contract_symbol", "difference_schema", "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema",
+    "quarantine_schema", "strike_text",
     "utc_from_us",
 ]

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from fnolake.model import Master, RawFile
-from fnolake.store import compared
+from fnolake.store import certificates, compared
 from fnolake.store.diff import Diff, apply_changes
 from fnolake.store.disk import make_folder, write_atomic
 from fnolake.store.instruments import GENERATION, InstrumentBook, read_renames
@@ -81,8 +81,9 @@ def masters(ledger: Ledger) -> pl.DataFrame:
 
 
 def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
-    """Copy instruments, symbols, masters and comparisons beside the ledger, each file replaced whole, unless the copy is as they are."""
+    """Copy instruments, symbols, masters, comparisons and certificates beside the ledger; a copy that is as they are stays."""
     compared.write_copy(lake / CATALOG, ledger)
+    certificates.write_copy(lake / CATALOG, ledger)
     generation = ledger.meta(GENERATION)
     if generation is None or ledger.meta(_COPIED) == generation:
         return

@@ -6,8 +6,11 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 4
-"""2 added comparisons and differences, 3 who lists what, 4 the reference files. An older one is brought up when it is opened for writing."""
+LEDGER_VERSION = 5
+"""
+2 added comparisons and differences, 3 who lists what, 4 reference files and certificates. An older one is brought up when it
+is opened for writing.
+"""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -105,6 +108,11 @@ TABLES = (
         comparison bigint not null, ts_us bigint not null, field text not null, first_value bigint, second_value bigint,
         size bigint, finding text not null, primary key (comparison, ts_us, field))
     """,
+    """
+    create table if not exists certificates (
+        certificate bigint primary key, session integer not null, made_us bigint not null, hash text not null, body text not null)
+    """,
+    "create index if not exists certificates_of on certificates (session, certificate)",
 )
 """``batch`` 0 in coverage: the bars, if any, are in the published session."""
 
@@ -137,7 +145,10 @@ OLD_READER: dict[int, tuple[str, ...]] = {
         "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
         "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
     ),
-    4: ("create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",),
+    4: (
+        "create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",
+        "create temp table certificates (certificate bigint, session integer, made_us bigint, hash text, body text)",
+    ),
 }
 """What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 

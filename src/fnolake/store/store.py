@@ -20,7 +20,20 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
-from fnolake.store import as_of, batches, compared, exchange, known, late, listings, masters, repairs
+from fnolake.model.certificate import Certificate, Content, ExchangeFile, MasterFile
+from fnolake.store import (
+    as_of,
+    batches,
+    certificates,
+    compared,
+    exchange,
+    fingerprint,
+    known,
+    late,
+    listings,
+    masters,
+    repairs,
+)
 from fnolake.store import bars as reading
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
@@ -368,6 +381,28 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
         return known.counts(self._ledger)
+
+    def record_certificate(self, certificate: Certificate) -> int:
+        """Add a certificate, in the ledger and in the catalog; those before it stay. Returns its number."""
+        self._writable()
+        with self._writing, disk_guard(self.path):
+            return certificates.record(self.path / masters.CATALOG, self._ledger, certificate)
+
+    def certificates(self) -> pl.DataFrame:
+        """Every certificate ever made: ``certificates.CERTIFICATES``, in order."""
+        return certificates.history(self._ledger)
+
+    def certificates_in_force(self, start: date = date.min, end: date = date.max) -> list[Certificate]:
+        """The newest certificate of each session from start to end, inclusive, by session."""
+        return certificates.newest(self._ledger, start, end)
+
+    def held_against(self, session: date) -> tuple[tuple[ExchangeFile, ...], tuple[MasterFile, ...]]:
+        """The exchange's files of a session that are here, and the masters by which its contracts are known."""
+        return certificates.exchange_files(self.path, self._ledger, session), certificates.masters_in_force(self._ledger, session)
+
+    def content_hash(self, session: date, contracts: Sequence[int] | None = None) -> Content:
+        """The hash of a session's bars that does not depend on this lake's ids or files, see ``fingerprint``."""
+        return fingerprint.content_hash(self.path, self._ledger, self._book, session, contracts)
 
     def revisions(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
         """Bars that a later fetch replaced (``revisions.REVISIONS``), by contract and ts; known once a session is published."""

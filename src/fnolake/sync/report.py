@@ -75,3 +75,11 @@ class SyncReport:
             f"{decided:,} contract-sessions and {self.bars:,} bars by {self.requests:,} requests in "
             f"{self.seconds:,.0f} s ({rate:,.0f} a second)"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What upkeep did, in lines for a person, and the files whose hash differs from the recorded one."""
+
+    lines: tuple[str, ...]
+    corrupt: tuple[str, ...] = ()

@@ -55,7 +55,8 @@ class Status:
     The lake at a glance.
 
     ``counts`` (contract-sessions of ``last_session``): listed, traded, captured, verified, gaps. ``lost_next`` says what
-    will be lost when, or None. ``next_command`` is what to type now.
+    will be lost when, or None. ``next_command`` is what to type now. ``certificate`` is the line of the latest session's certificate in
+    force, empty when there is none.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Status:
     next_command: str
     sessions: int = 0
     contracts: int = 0
+    certificate: str = ""
     extras: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,8 +142,13 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height, extras={"exchange": "\n".join(source_lines(sources))},
+        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
     )
+
+
+def _certificate(store: Store) -> str:
+    signed = store.certificates_in_force()
+    return signed[-1].line if signed else ""
 
 
 def _reasons(missing: pl.DataFrame) -> dict[str, int]:
