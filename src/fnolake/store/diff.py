@@ -7,18 +7,16 @@ and statements, which ``apply_changes`` runs inside the caller's transaction.
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import polars as pl
 
 from fnolake.model import Finding, Master
 from fnolake.store.agree import OTHER_THING, Settled, disagreements, findings, handed_over, inherited, settle
+from fnolake.store.changes import Changes, old_side
 from fnolake.store.identity import ATTRIBUTES, KEY, classify
-from fnolake.store.instruments import GENERATION, INSERT
-from fnolake.store.ledger import days, set_meta
-from fnolake.store.listings import DIFFERENCE_SCHEMA, Standing, write_differences, write_symbols
+from fnolake.store.ledger import days
+from fnolake.store.listings import DIFFERENCE_SCHEMA, Standing
 
 TRUST_GAP = timedelta(days=7)
 """A contract first seen within so many days of the last master may have been listed on the day after that one."""
@@ -29,20 +27,6 @@ SHRUNK = 0.5
 _DAY = timedelta(days=1)
 
 
-@dataclass(slots=True)
-class Changes:
-    """What a master changes: statements to run and rows to insert, in this order; who lists what; differences before and after."""
-
-    inserts: list[tuple[object, ...]] = field(default_factory=list)
-    updates: list[tuple[str, list[tuple[object, ...]]]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    listed: list[pl.DataFrame] = field(default_factory=list)
-    gone: list[int] = field(default_factory=list)
-    differed: list[pl.DataFrame] = field(default_factory=list)
-    differ: list[pl.DataFrame] = field(default_factory=list)
-
-
 class Diff:
     """
     One master against the history.
@@ -50,17 +34,19 @@ class Diff:
     Args:
         history: ``InstrumentBook.history`` of the whole ledger.
         master: Listings unique by ``KEY``.
-        renames: Old name of an underlying → new name.
+        renames: Old name of an underlying → new name, of those in force on the master's day.
+        ever: The same of all that are known, for what an older master says of contracts that were renamed since.
         now: The providers before this master.
     """
 
-    def __init__(self, history: pl.DataFrame, master: Master, renames: dict[str, str], now: Standing) -> None:
+    def __init__(self, history: pl.DataFrame, master: Master, renames: dict[str, str], ever: dict[str, str], now: Standing) -> None:
         self._day = master.day
         self._now = now
         segments = master.listings.select("venue", "segment").unique()
         self._known = history.join(segments, on=["venue", "segment"], how="semi")
         self._next_id = (history["contract"].max() or 0) + 1  # type: ignore[operator]
         self._renames = renames
+        self._ever = ever
         self._listings = master.listings.unique(KEY, keep="first").sort(*KEY).with_columns(seen=pl.lit(self._day))
         self._others = now.others().join(self._known, on="contract", how="semi")
         self._mine = now.mine().filter(now.listed_then(pl.col("my_gone")))
@@ -71,7 +57,7 @@ class Diff:
         """Decide every listing and every contract that is no longer listed."""
         before = self._known.filter(pl.col("first_seen") <= self._day).sort("first_seen", "revision").unique(KEY, keep="last")
         after = self._known.filter(pl.col("first_seen") > self._day).sort("first_seen", "revision").unique(KEY, keep="first")
-        settled = settle(self._listings, _old(before, self._renames), _old(after, {}), self._now)
+        settled = settle(self._listings, old_side(before, self._renames), old_side(after, {}), self._now)
         differing = self._follow(settled, before, after)
         rest, contested = self._against_earlier(settled, before, after)
         rest = self._against_later(rest, before, after)
@@ -116,7 +102,7 @@ class Diff:
         own = settled.own
         if before.is_empty():
             return own, self._differing(own.clear())
-        pairs = self._as_renamed(own.join(_old(before, self._renames), on=KEY))
+        pairs = self._as_renamed(own.join(old_side(before, self._renames), on=KEY))
         pairs = classify(pairs.with_columns(taken=pl.col("old_contract").is_in(settled.taken_over["contract"].implode())))
         alive = (pl.col("old_expiry") >= self._day).fill_null(value=True) & pl.col("old_contract").is_in(self._others["contract"].implode())
         contested = pairs.filter(pl.col("fate").is_in(["new", "uncertain"]) & alive)
@@ -198,12 +184,12 @@ class Diff:
         if after.is_empty():
             return rest
         later = after.select(*KEY, *(pl.col(name) for name in (*ATTRIBUTES, "contract", "revision", "valid_from", "first_seen")))
-        paired = later.join(_old(rest, self._renames), on=KEY).with_columns(seen=pl.col("first_seen"), taken=pl.lit(value=False))
+        paired = later.with_columns(pl.col("underlying").replace(self._ever)).join(old_side(rest.with_columns(called="underlying"), self._ever), on=KEY).with_columns(seen=pl.col("first_seen"), taken=pl.lit(value=False))
         pairs = self._named(classify(paired)).filter(pl.col("fate").is_in(["same", "amended"]))
         roomy = self._room(pairs, before)
         self._extend(roomy.filter(pl.col("fate") == "same"))
         self._prepend(roomy.filter(pl.col("fate") == "amended"))
-        self._tighten(after.join(pairs, on=KEY, how="anti"), _old(rest, {}))
+        self._tighten(after.join(pairs, on=KEY, how="anti"), old_side(rest, {}))
         self._list(roomy.select("contract", provider_symbol="old_provider_symbol"), "contract")
         return rest.join(pairs, on=KEY, how="anti")
 
@@ -226,6 +212,7 @@ class Diff:
 
     def _extend(self, rows: pl.DataFrame) -> None:
         """Let contracts begin with this older master."""
+        self.changes.said += rows.select("contract", "revision").rows()
         self._update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
             (days(self._day), begins and days(begins), *pair) for begins, *pair in rows.select("begins", "contract", "revision").iter_rows()
         ])
@@ -256,6 +243,7 @@ class Diff:
             (days(start), number, revision) for start, number, revision in starts.select("starts", "contract", "revision").iter_rows()
         ])
         old = starts.with_columns(pl.col(f"old_{name}").alias(name) for name in (*ATTRIBUTES, "provider_symbol"))
+        old = old.with_columns(underlying="old_called")
         self._insert(old, pl.col("contract"), pl.col("revision") - 1, pl.col("begins"), pl.col("starts") - pl.duration(days=1))
 
     def _add_new(self, rest: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> None:
@@ -376,23 +364,3 @@ class Diff:
             seen.alias("_first"), (seen if last is None else last).alias("_last"),
         )
         self.changes.inserts += table.with_columns(pl.col(pl.Date).cast(pl.Int32)).rows()
-
-
-def _old(rows: pl.DataFrame, renames: dict[str, str]) -> pl.DataFrame:
-    """Rows as the earlier side of a pair, underlyings under their present names."""
-    names = [name for name in rows.columns if name not in (*KEY, "seen")]
-    old = rows.select(*KEY, *(pl.col(name).alias(f"old_{name}") for name in names))
-    return old.with_columns(pl.col("old_underlying").replace(renames)) if renames else old
-
-
-def apply_changes(connection: sqlite3.Connection, changes: Changes, now: Standing, generation: str) -> None:
-    """Run a diff's statements inside the caller's transaction."""
-    for statement, values in changes.updates:
-        connection.executemany(statement, values)
-    connection.executemany(INSERT, changes.inserts)
-    if changes.listed or changes.gone:
-        empty = pl.DataFrame(schema={"contract": pl.Int64, "symbol": pl.String})
-        write_symbols(connection, now, pl.concat([empty, *changes.listed]), changes.gone)
-    none = pl.DataFrame(schema=DIFFERENCE_SCHEMA)
-    write_differences(connection, pl.concat([none, *changes.differed]), pl.concat([none, *changes.differ]))
-    set_meta(connection, GENERATION, generation)

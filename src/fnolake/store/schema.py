@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 3
-"""2 added comparisons and differences, 3 who lists what. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 4
+"""2 added comparisons and differences, 3 who lists what, 4 which master said so. A ledger of an older version is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -57,7 +57,8 @@ TABLES = (
         token bigint not null, symbol text not null, underlying text not null, kind text not null, expiry integer,
         strike_paise bigint, option_right text, lot bigint not null, tick_paise bigint not null,
         provider_symbol text not null, is_index integer not null, valid_from integer, valid_to integer,
-        first_seen integer not null, last_seen integer not null, primary key (contract, revision))
+        first_seen integer not null, last_seen integer not null, said_us bigint not null default 0,
+        primary key (contract, revision))
     """,
     """
     create table if not exists provider_symbols (
@@ -117,6 +118,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         """,
         FILL_SYMBOLS,
     ),
+    4: ("alter table instruments add column said_us bigint not null default 0",),
 }
 """Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
 
@@ -126,6 +128,7 @@ OLD_READER: dict[int, tuple[str, ...]] = {
         "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
         "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
     ),
+    4: ("create temp view instruments as select *, 0 as said_us from main.instruments",),
 }
 """What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 

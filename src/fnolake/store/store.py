@@ -22,6 +22,7 @@ from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
 from fnolake.store import batches, compared, exchange, known, late, listings, masters
+from fnolake.store import instruments as telling
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -254,6 +255,10 @@ class Store:
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
         return self._book.history()
+
+    def said(self, contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """When the master was taken that first said each revision (None = of every contract): ``instruments.SAID_SCHEMA``."""
+        return telling.said(self._ledger, contracts)
 
     def missing(self, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
         """Pairs (contract int64, session date) of the cross product that are not covered."""
