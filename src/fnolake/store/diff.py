@@ -24,6 +24,9 @@ TRUST_GAP = timedelta(days=7)
 SHRUNK = 0.5
 """A master with a smaller share of what should be in it closes nothing."""
 
+SHIFT = 1_000_000
+"""Revisions are moved out of the way by so much and back, so that no two of a contract are ever equal."""
+
 _DAY = timedelta(days=1)
 
 
@@ -150,9 +153,9 @@ class Diff:
 
     def _amend(self, moved: pl.DataFrame, after: pl.DataFrame) -> None:
         """Add revisions from this master's day on; a second master of one day rewrites the day's own."""
-        moved = self._certain(moved, moved.join(after, on=KEY, how="semi"))
         if self._now.is_late:
             moved = self._certain(moved, moved.filter(~pl.col("taken") & (pl.col("old_last_seen") > self._day)))
+        moved = self._insert_between(moved, after)
         if moved.is_empty():
             return
         same_day = pl.col("old_first_seen") == self._day
@@ -170,6 +173,33 @@ class Diff:
                      pl.when(same_day).then(begun).otherwise(pl.lit(self._day)), pl.lit(None, pl.Date),
                      last=pl.max_horizontal(pl.col("old_last_seen"), pl.lit(self._day)))
         self._changed.append(moved)
+
+    def _insert_between(self, moved: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+        """
+        Settle amendments of contracts that are known before and after this master's day; return the others.
+
+        Where the row after says the same it begins on this day; else a revision is inserted between the two.
+        """
+        names = ("contract", "revision", *ATTRIBUTES)
+        known = moved.join(after.select(*KEY, *(pl.col(name).alias(f"after_{name}") for name in names)), on=KEY)
+        if known.is_empty():
+            return moved
+        doubtful = pl.col("taken") | (pl.col("old_first_seen") == self._day) | (pl.col("old_last_seen") > self._day)
+        rows = self._certain(known, known.filter(doubtful))
+        self.changes.counts["amended"] += rows.height
+        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
+            (days(self._day - _DAY), *pair) for pair in rows.select("old_contract", "old_revision").iter_rows()
+        ])
+        continued = pl.col("after_contract") == pl.col("old_contract")
+        alike = continued & pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"after_{name}")) for name in ATTRIBUTES))
+        self._extend(rows.filter(alike).select(begins=pl.lit(self._day), contract="after_contract", revision="after_revision"))
+        new = rows.filter(~alike)
+        for shift in (SHIFT, 1 - SHIFT):
+            self._update("update instruments set revision = revision + ? where contract = ? and revision >= ?", [
+                (shift, number, revision) for number, revision in new.filter(continued).select("after_contract", "after_revision").iter_rows()
+            ])
+        self._insert(new, pl.col("old_contract"), pl.col("old_revision") + 1, pl.lit(self._day), pl.col("old_valid_to"))
+        return moved.join(known, on=KEY, how="anti")
 
     def _certain(self, rows: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
         """Rows without those that contradict what is known of the days around them; these are named and change nothing."""
