@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
@@ -30,6 +31,31 @@ class Changes:
     said: list[tuple[object, ...]] = field(default_factory=list)
     differed: list[pl.DataFrame] = field(default_factory=list)
     differ: list[pl.DataFrame] = field(default_factory=list)
+
+    def update(self, statement: str, values: list[tuple[object, ...]]) -> None:
+        """Add a statement, run for each of ``values``; nothing happens without any."""
+        if values:
+            self.updates.append((statement, values))
+
+    def certain(self, rows: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
+        """Rows without those that contradict what is known of the days around them; these are named and change nothing."""
+        if doubtful.is_empty():
+            return rows
+        example = ", ".join(doubtful["symbol"].head(3).to_list())
+        self.findings.append(Finding("history_uncertain", doubtful.height, f"not as known masters around it say: {example}"))
+        return rows.join(doubtful, on=KEY, how="anti")
+
+    def insert(
+        self, day: date, rows: pl.DataFrame, number: pl.Expr, revision: pl.Expr, since: pl.Expr, end: pl.Expr, last: pl.Expr | None = None,
+    ) -> None:
+        """Add revisions: id, number, first and last valid day; first seen in the master of ``day``, and last unless ``last`` says otherwise."""
+        seen = pl.lit(day)
+        table = rows.select(
+            number.alias("_number"), revision.alias("_revision"), *KEY, "symbol", "underlying", "kind", "expiry", "strike_paise", "right",
+            "lot", "tick_paise", "provider_symbol", pl.col("is_index").cast(pl.Int8), since.alias("_since"), end.alias("_end"),
+            seen.alias("_first"), (seen if last is None else last).alias("_last"),
+        )
+        self.inserts += table.with_columns(pl.col(pl.Date).cast(pl.Int32)).rows()
 
 
 def old_side(rows: pl.DataFrame, renames: dict[str, str]) -> pl.DataFrame:

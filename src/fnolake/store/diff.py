@@ -13,6 +13,7 @@ import polars as pl
 
 from fnolake.model import Finding, Master
 from fnolake.store.agree import OTHER_THING, Settled, disagreements, findings, handed_over, inherited, settle
+from fnolake.store.between import Between
 from fnolake.store.changes import Changes, old_side
 from fnolake.store.identity import ATTRIBUTES, KEY, classify
 from fnolake.store.ledger import days
@@ -23,9 +24,6 @@ TRUST_GAP = timedelta(days=7)
 
 SHRUNK = 0.5
 """A master with a smaller share of what should be in it closes nothing."""
-
-SHIFT = 1_000_000
-"""Revisions are moved out of the way by so much and back, so that no two of a contract are ever equal."""
 
 _DAY = timedelta(days=1)
 
@@ -82,15 +80,15 @@ class Diff:
     def _confirm(self, pairs: pl.DataFrame, after: pl.DataFrame) -> None:
         """Note that contracts are listed as they are known; one that had ended is listed again."""
         where = ("old_contract", "old_revision")
-        self._update("update instruments set last_seen = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set last_seen = ? where contract = ? and revision = ?", [
             (days(self._day), *pair) for pair in pairs.filter(pl.col("old_last_seen") < self._day).select(*where).iter_rows()
         ])
         if after.is_empty():
-            self._update("update instruments set valid_to = null where contract = ? and revision = ?",
+            self.changes.update("update instruments set valid_to = null where contract = ? and revision = ?",
                          pairs.filter(pl.col("old_valid_to") < self._day).select(*where).rows())
         since = self._since()
         if since is not None:
-            self._update("update instruments set valid_from = ? where contract = ? and revision = ?", [
+            self.changes.update("update instruments set valid_from = ? where contract = ? and revision = ?", [
                 (days(since), *pair) for pair in pairs.filter(self._begins_later(since)).select(*where).iter_rows()
             ])
 
@@ -113,7 +111,7 @@ class Diff:
         kept = pairs.filter(pl.col("fate") == "same")
         self._confirm(kept, after)
         if not self._now.is_late:
-            self._update("update instruments set provider_symbol = ? where contract = ? and revision = ?",
+            self.changes.update("update instruments set provider_symbol = ? where contract = ? and revision = ?",
                          kept.filter(pl.col("provider_symbol") != pl.col("old_provider_symbol"))
                          .select("provider_symbol", "old_contract", "old_revision").rows())
         self._amend(pairs.filter(pl.col("fate") == "amended"), after)
@@ -126,7 +124,7 @@ class Diff:
         if contested.is_empty():
             return self._differing(contested)
         self._confirm(contested, after)
-        self._update("update provider_symbols set since = ? where contract = ? and provider = ?", [
+        self.changes.update("update provider_symbols set since = ? where contract = ? and provider = ?", [
             (days(self._day), number, self._now.provider) for number in contested["old_contract"].to_list()
         ])
         rows = before.join(contested, left_on="contract", right_on="old_contract", how="semi")
@@ -153,61 +151,24 @@ class Diff:
 
     def _amend(self, moved: pl.DataFrame, after: pl.DataFrame) -> None:
         """Add revisions from this master's day on; a second master of one day rewrites the day's own."""
-        if self._now.is_late:
-            moved = self._certain(moved, moved.filter(~pl.col("taken") & (pl.col("old_last_seen") > self._day)))
-        moved = self._insert_between(moved, after)
+        moved = Between(self.changes, self._now).settle(moved, after)
         if moved.is_empty():
             return
         same_day = pl.col("old_first_seen") == self._day
         self.changes.counts["amended"] += moved.filter(~(pl.col("taken") & same_day)).height
-        self._update("delete from instruments where contract = ? and revision = ?",
+        self.changes.update("delete from instruments where contract = ? and revision = ?",
                      moved.filter(same_day).select("old_contract", "old_revision").rows())
-        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?", [
             (days(self._day - _DAY), *pair) for pair in moved.filter(~same_day).select("old_contract", "old_revision").iter_rows()
         ])
         since = self._since()
         begun = pl.col("old_valid_from")
         if since is not None:
             begun = pl.when(self._begins_later(since)).then(pl.lit(since)).otherwise(begun)
-        self._insert(moved, pl.col("old_contract"), pl.col("old_revision") + (~same_day).cast(pl.Int64),
+        self.changes.insert(self._day, moved, pl.col("old_contract"), pl.col("old_revision") + (~same_day).cast(pl.Int64),
                      pl.when(same_day).then(begun).otherwise(pl.lit(self._day)), pl.lit(None, pl.Date),
                      last=pl.max_horizontal(pl.col("old_last_seen"), pl.lit(self._day)))
         self._changed.append(moved)
-
-    def _insert_between(self, moved: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-        """
-        Settle amendments of contracts that are known before and after this master's day; return the others.
-
-        Where the row after says the same it begins on this day; else a revision is inserted between the two.
-        """
-        names = ("contract", "revision", *ATTRIBUTES)
-        known = moved.join(after.select(*KEY, *(pl.col(name).alias(f"after_{name}") for name in names)), on=KEY)
-        if known.is_empty():
-            return moved
-        doubtful = pl.col("taken") | (pl.col("old_first_seen") == self._day) | (pl.col("old_last_seen") > self._day)
-        rows = self._certain(known, known.filter(doubtful))
-        self.changes.counts["amended"] += rows.height
-        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
-            (days(self._day - _DAY), *pair) for pair in rows.select("old_contract", "old_revision").iter_rows()
-        ])
-        continued = pl.col("after_contract") == pl.col("old_contract")
-        alike = continued & pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"after_{name}")) for name in ATTRIBUTES))
-        self._extend(rows.filter(alike).select(begins=pl.lit(self._day), contract="after_contract", revision="after_revision"))
-        new = rows.filter(~alike)
-        for shift in (SHIFT, 1 - SHIFT):
-            self._update("update instruments set revision = revision + ? where contract = ? and revision >= ?", [
-                (shift, number, revision) for number, revision in new.filter(continued).select("after_contract", "after_revision").iter_rows()
-            ])
-        self._insert(new, pl.col("old_contract"), pl.col("old_revision") + 1, pl.lit(self._day), pl.col("old_valid_to"))
-        return moved.join(known, on=KEY, how="anti")
-
-    def _certain(self, rows: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
-        """Rows without those that contradict what is known of the days around them; these are named and change nothing."""
-        if doubtful.is_empty():
-            return rows
-        example = ", ".join(doubtful["symbol"].head(3).to_list())
-        self.changes.findings.append(Finding("history_uncertain", doubtful.height, f"not as known masters around it say: {example}"))
-        return rows.join(doubtful, on=KEY, how="anti")
 
     def _against_later(self, rest: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         """Settle listings that a row first seen later continues (an older master taken late); return the others."""
@@ -233,9 +194,9 @@ class Diff:
             .when(over).then(pl.col("was_expiry") + pl.duration(days=1)).otherwise(pl.lit(self._day)),
             was=pl.when(over.fill_null(value=False)).then(None).otherwise("was"),
         )
-        joined = self._certain(joined, joined.filter(pl.col("was").is_not_null() & (pl.col("was_seen") >= self._day)))
+        joined = self.changes.certain(joined, joined.filter(pl.col("was").is_not_null() & (pl.col("was_seen") >= self._day)))
         ended = joined.filter(pl.col("was").is_not_null() & (pl.col("was_to") >= self._day).fill_null(value=True))
-        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?", [
             (days(self._day - _DAY), *pair) for pair in ended.select("was", "was_revision").iter_rows()
         ])
         return joined
@@ -243,7 +204,7 @@ class Diff:
     def _extend(self, rows: pl.DataFrame) -> None:
         """Let contracts begin with this older master."""
         self.changes.said += rows.select("contract", "revision").rows()
-        self._update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
             (days(self._day), begins and days(begins), *pair) for begins, *pair in rows.select("begins", "contract", "revision").iter_rows()
         ])
 
@@ -258,7 +219,7 @@ class Diff:
         )
         alone = pl.col("contract").is_in(self._others["contract"].implode()).not_() & pl.col("contract").is_in(self._mine["contract"].implode())
         rows = rows.filter(pl.col("was").is_not_null() | alone)
-        self._update("update instruments set valid_from = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set valid_from = ? where contract = ? and revision = ?", [
             (days(min(max(self._day, expiry or self._day) + _DAY, first)), number, revision)
             for number, revision, expiry, first in rows.select("contract", "revision", "old_expiry", "first_seen").iter_rows()
         ])
@@ -269,17 +230,17 @@ class Diff:
             return
         self.changes.counts["amended"] += rows.height
         starts = rows.with_columns(starts=pl.coalesce("valid_from", "first_seen"))
-        self._update("update instruments set valid_from = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set valid_from = ? where contract = ? and revision = ?", [
             (days(start), number, revision) for start, number, revision in starts.select("starts", "contract", "revision").iter_rows()
         ])
         old = starts.with_columns(pl.col(f"old_{name}").alias(name) for name in (*ATTRIBUTES, "provider_symbol"))
         old = old.with_columns(underlying="old_called")
-        self._insert(old, pl.col("contract"), pl.col("revision") - 1, pl.col("begins"), pl.col("starts") - pl.duration(days=1))
+        self.changes.insert(self._day, old, pl.col("contract"), pl.col("revision") - 1, pl.col("begins"), pl.col("starts") - pl.duration(days=1))
 
     def _add_new(self, rest: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> None:
         """Give ids, ascending by key, to listings that no known row explains; close what they replace."""
         if self._now.is_late:
-            rest = self._certain(rest, rest.join(before.filter(pl.col("last_seen") > self._day), on=KEY, how="semi"))
+            rest = self.changes.certain(rest, rest.join(before.filter(pl.col("last_seen") > self._day), on=KEY, how="semi"))
         begun = pl.when(pl.col("valid_from") > self._day).then("valid_from").otherwise("first_seen")
         ends = after.select(*KEY, ends=begun - pl.duration(days=1))
         old = before.select(*KEY, old_contract="contract", old_revision="revision", old_expiry="expiry", old_to="valid_to")
@@ -289,15 +250,15 @@ class Diff:
         )
         self.changes.counts["new"] += rows.height
         replaced = rows.filter(pl.col("old_contract").is_not_null())
-        self._update("update instruments set valid_to = ? where contract = ? and revision = ?", [
+        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?", [
             (days(last), *pair) for last, *pair in replaced.select("last", "old_contract", "old_revision").iter_rows()
         ])
         alive = replaced.filter((pl.col("old_expiry") >= self._day).fill_null(value=True))
-        self._update("update provider_symbols set gone = ? where contract = ? and gone is null",
+        self.changes.update("update provider_symbols set gone = ? where contract = ? and gone is null",
                      [(days(self._day), number) for number in alive["old_contract"].to_list()])
         since = self._since()
         start = pl.max_horizontal(pl.lit(since or self._day), pl.col("last") + pl.duration(days=1))
-        self._insert(
+        self.changes.insert(self._day,
             rows, pl.col("contract"), pl.lit(1), pl.when(pl.col("old_contract").is_not_null()).then(start).otherwise(pl.lit(since, pl.Date)),
             pl.when(pl.col("ends").is_not_null()).then(pl.min_horizontal("ends", "expiry")),
         )
@@ -318,7 +279,7 @@ class Diff:
         self.changes.gone += unlisted["contract"].to_list()
         ended = gone.join(self._others, on="contract", how="anti")
         self.changes.counts["delisted"] += ended.height
-        self._update("update instruments set valid_to = ? where contract = ? and revision = ?",
+        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?",
                      [(days(self._day - _DAY), *pair) for pair in ended.select("contract", "revision").iter_rows()])
         self._pass_on(gone.join(self._others, on="contract"))
 
@@ -332,7 +293,7 @@ class Diff:
         if kept.is_empty():
             return
         pairs = inherited(kept, self._now)
-        self._update("update instruments set provider_symbol = ? where contract = ? and revision = ?",
+        self.changes.update("update instruments set provider_symbol = ? where contract = ? and revision = ?",
                      pairs.select("provider_symbol", "old_contract", "old_revision").rows())
         moved = pairs.filter(~pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"old_{name}")) for name in ATTRIBUTES)))
         self._amend(moved.with_columns(taken=pl.lit(value=False)), moved.clear())
@@ -349,7 +310,7 @@ class Diff:
             moved, found = handed_over(changed, self._now)
             self.changes.differ += [moved, found.select(*DIFFERENCE_SCHEMA)]
             other = found.filter(pl.col("name").is_in(OTHER_THING)).select("contract", "provider").unique()
-            self._update("delete from provider_symbols where contract = ? and provider = ?", other.sort("contract").rows())
+            self.changes.update("delete from provider_symbols where contract = ? and provider = ?", other.sort("contract").rows())
             touched |= (pl.col("provider") != self._now.provider) & pl.col("contract").is_in(changed["old_contract"].implode())
             differing = pl.concat([differing, found])
         self.changes.differed.append(before.filter(touched))
@@ -381,16 +342,3 @@ class Diff:
     def _list(self, rows: pl.DataFrame, contract: str) -> None:
         if rows.height:
             self.changes.listed.append(rows.select(contract=contract, symbol="provider_symbol"))
-
-    def _update(self, statement: str, values: list[tuple[object, ...]]) -> None:
-        if values:
-            self.changes.updates.append((statement, values))
-
-    def _insert(self, rows: pl.DataFrame, number: pl.Expr, revision: pl.Expr, since: pl.Expr, end: pl.Expr, last: pl.Expr | None = None) -> None:
-        seen = pl.lit(self._day)
-        table = rows.select(
-            number.alias("_number"), revision.alias("_revision"), *KEY, "symbol", "underlying", "kind", "expiry", "strike_paise", "right",
-            "lot", "tick_paise", "provider_symbol", pl.col("is_index").cast(pl.Int8), since.alias("_since"), end.alias("_end"),
-            seen.alias("_first"), (seen if last is None else last).alias("_last"),
-        )
-        self.changes.inserts += table.with_columns(pl.col(pl.Date).cast(pl.Int32)).rows()

@@ -58,6 +58,7 @@ class Standing:
         provider: Whose master it is.
         day: Its day.
         earlier: Day of the provider's last master of that exchange before it, None for the first.
+        following: Day of the provider's next master of that exchange after it, None for the newest.
         latest: Day of the provider's newest master of that exchange, this one left out.
         symbols: ``SYMBOL_SCHEMA`` of contracts that may still be listed.
         lapsed: Providers that have no say now.
@@ -68,6 +69,7 @@ class Standing:
     provider: str
     day: date
     earlier: date | None
+    following: date | None
     latest: date | None
     symbols: pl.DataFrame
     lapsed: frozenset[str]
@@ -128,7 +130,8 @@ def standing(ledger: Ledger, master: Master) -> Standing:
     lapsed = frozenset(name for name, day in newest.items() if name != master.provider and earlier is not None and earlier - day > LAPSE)
     current = frozenset(name for name, day in newest.items() if day >= master.day)
     recent = ledger.frame(_RECENT, SYMBOL_SCHEMA, (days(master.day - STILL_LISTED),))
-    return Standing(master.provider, master.day, earlier, max(own, default=None), recent, lapsed, current, differences(ledger))
+    following = min((day for day in own if day > master.day), default=None)
+    return Standing(master.provider, master.day, earlier, following, max(own, default=None), recent, lapsed, current, differences(ledger))
 
 
 def symbols(ledger: Ledger, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
