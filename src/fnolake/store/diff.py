@@ -15,7 +15,7 @@ from fnolake.model import Finding, Master
 from fnolake.store.agree import OTHER_THING, Settled, disagreements, findings, handed_over, inherited, settle
 from fnolake.store.between import Between
 from fnolake.store.changes import Changes, old_side
-from fnolake.store.identity import ATTRIBUTES, KEY, classify
+from fnolake.store.identity import ATTRIBUTES, KEY, classify, likely_renames
 from fnolake.store.ledger import days
 from fnolake.store.listings import DIFFERENCE_SCHEMA, Standing
 
@@ -320,12 +320,14 @@ class Diff:
             self.changes.counts["only_here"] = pl.concat(self.changes.listed).join(self._others, on="contract", how="anti").height
 
     def _named(self, judged: pl.DataFrame) -> pl.DataFrame:
-        """Note new listings that are close to what had their token."""
+        """Note new listings that are close to what had their token, and names that nobody said were changed."""
         doubtful = judged.filter(pl.col("fate") == "uncertain")
         if doubtful.height:
             self.changes.counts["identity_uncertain"] += doubtful.height
             example = ", ".join(doubtful["symbol"].head(3).to_list())
             self.changes.findings.append(Finding("identity_uncertain", doubtful.height, f"taken as new listings: {example}"))
+        for old, new, count in likely_renames(judged).iter_rows():
+            self.changes.findings.append(Finding("rename_not_recorded", count, f"{old} is called {new} now, as far as its tokens tell; taken as new listings"))
         return judged
 
     def _since_unknown(self) -> date | None:

@@ -103,3 +103,18 @@ def _near_expiry() -> pl.Expr:
 def _close() -> pl.Expr:
     near_strike = ((pl.col("strike_paise") / pl.col("old_strike_paise") - 1).abs() <= CLOSE_STRIKE).fill_null(value=True)
     return _near_expiry() & near_strike
+
+
+def likely_renames(judged: pl.DataFrame) -> pl.DataFrame:
+    """
+    Underlyings whose tokens all have another name and are otherwise what they were, two at least: a rename that nobody recorded.
+
+    Args:
+        judged: What :func:`classify` returned.
+
+    Returns:
+        old_underlying, underlying, and how many ``contracts``.
+    """
+    alike = pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"old_{name}")) for name in ("kind", "expiry", "strike_paise", "right")))
+    other = judged.filter((pl.col("underlying") != pl.col("old_underlying")) & alike & (pl.col("fate") == "new"))
+    return other.group_by("old_underlying", "underlying").agg(contracts=pl.len()).filter(pl.col("contracts") > 1).sort("old_underlying")

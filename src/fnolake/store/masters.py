@@ -27,6 +27,7 @@ from fnolake.store.listings import standing, symbols
 
 RAW, CATALOG = "raw", "catalog"
 _COPIED = "catalog_generation"
+AFTER_CLOSE = "masters_after_close"
 MASTER_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "provider": pl.String, "exchange": pl.String, "day": pl.Date, "payload_hash": pl.String, "file": pl.String,
     "rows": pl.Int64, "listings": pl.Int64, "out_of_scope": pl.String, "findings": pl.String, "counts": pl.String,

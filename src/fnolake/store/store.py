@@ -31,7 +31,7 @@ from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
 from fnolake.store.exchange import ExchangeDayLike
 from fnolake.store.instruments import InstrumentBook
-from fnolake.store.ledger import Ledger, days
+from fnolake.store.ledger import Ledger, days, set_meta
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
 from fnolake.store.rebuild import RebuildReport
@@ -167,6 +167,17 @@ class Store:
         """Whether a master of that day is here, of that provider where one is named."""
         return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
 
+    def masters_after_close(self) -> date | None:
+        """The last day whose masters were taken once more because the exchange's file lists what they did not."""
+        found = self._ledger.meta(masters.AFTER_CLOSE)
+        return date.fromisoformat(found) if found else None
+
+    def note_masters_after_close(self, day: date) -> None:
+        """Record that the masters of a day were taken once more after its close."""
+        self._writable()
+        with self._ledger.transaction() as connection:
+            set_meta(connection, masters.AFTER_CLOSE, day.isoformat())
+
     def listed_by(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
         """
         Who can be asked for contracts (None = all): contract, provider; by contract, who has the say on it first.
@@ -214,6 +225,10 @@ class Store:
         """The exchange's rows of one or more sessions by contract: ``exchange.MATCHED``, by session and contract."""
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
         return exchange.matched(self.path, self._ledger, self._book, chosen)
+
+    def unlisted(self, session: date) -> pl.DataFrame:
+        """Derivatives that the exchange's files of a session list and no master does, see ``exchange.unlisted``."""
+        return exchange.unlisted(self.path, self._ledger, self._book, session)
 
     def due_again(self) -> list[date]:
         """Sessions whose exchange file came after something of them was captured, until they are judged again."""
