@@ -161,7 +161,7 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry), on)
 
     def instrument_history(self, symbol: str | int) -> pl.DataFrame:
         """What happened to a contract (a symbol, present or past, or an id), and which master said so: ``query.life.LIFE``."""

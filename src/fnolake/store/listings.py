@@ -200,14 +200,16 @@ def write_differences(connection: sqlite3.Connection, before: pl.DataFrame, afte
     )
 
 
-def beside(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
+def beside(ledger: Ledger, rows: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
     """
-    Instruments for a person: a column ``PROVIDER_symbol`` for each provider that lists any of them, in the place of ``provider_symbol``.
+    Instruments for a person, now or as they stood ``on`` a date: a column ``PROVIDER_symbol`` for each provider that lists any of them, in the place of ``provider_symbol``.
 
     A symbol is null where that provider does not list the contract; ``differs`` (only where any does) says what it lists otherwise,
-    prices in rupees.
+    prices in rupees. Of a past date the one who has the say is given with the symbol of that date, another with its latest.
     """
     here = symbols(ledger, rows["contract"])
+    if on is not None:
+        here = _as_of(here, rows, on)
     names = sorted(here["provider"].unique().to_list(), key=rank)
     if not names:
         return rows
@@ -217,10 +219,20 @@ def beside(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
     place = rows.columns.index("provider_symbol")
     order = [*rows.columns[:place], *(f"{name}_symbol" for name in names if f"{name}_symbol" in wide.columns), *rows.columns[place + 1:]]
     shown = rows.join(wide, on="contract", how="left", maintain_order="left").select(order)
-    unlike = differences(ledger).join(rows.select("contract"), on="contract", how="semi")
+    unlike = differences(ledger).filter(pl.col("since") <= (on or date.max)).join(rows.select("contract"), on="contract", how="semi")
     if unlike.is_empty():
         return shown
     price = pl.col("name").is_in(["tick_differs", "strike_differs"])
     value = pl.when(price).then((pl.col("theirs").cast(pl.Int64, strict=False) / 100).cast(pl.String)).otherwise("theirs")
     text = pl.format("{} {} at {}", "name", value.fill_null("none").str.strip_suffix(".0"), "provider").str.join("; ")
     return shown.join(unlike.group_by("contract", maintain_order=True).agg(differs=text), on="contract", how="left", maintain_order="left")
+
+
+def _as_of(here: pl.DataFrame, rows: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Symbols of those who listed the contracts on a date; of those that no master of then lists (before the first), as now."""
+    then = (pl.col("since") <= on) & (pl.col("gone").is_null() | (pl.col("gone") > on))
+    listed = here.filter(then | ~then.any().over("contract")).with_columns(
+        gone=pl.when(then).then(None).otherwise("gone"), leads=pl.int_range(pl.len()).over("contract") == 0,
+    )
+    named = listed.join(rows.select("contract", "provider_symbol"), on="contract", how="left", maintain_order="left")
+    return named.with_columns(symbol=pl.when("leads").then("provider_symbol").otherwise("symbol")).select(*SYMBOL_SCHEMA)

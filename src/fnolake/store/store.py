@@ -263,9 +263,9 @@ class Store:
         """
         return self._book.on(on, underlyings, kinds)
 
-    def with_symbols(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``."""
-        return listings.beside(self._ledger, rows)
+    def with_symbols(self, rows: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
+        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``, as of a date."""
+        return listings.beside(self._ledger, rows, on)
 
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
