@@ -24,7 +24,8 @@ from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
 from fnolake.query import coverage as coverage_of
-from fnolake.query.pick import near_only, pick
+from fnolake.query.interval import interval_of
+from fnolake.query.pick import pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync import pending
@@ -193,10 +194,10 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",),
+        phases: Sequence[str] = ("continuous",), interval: str = "1m",
     ) -> pl.DataFrame:
         """
-        One-minute bars in rupees and IST, ascending.
+        Bars in rupees and IST, ascending.
 
         Args:
             symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
@@ -205,16 +206,18 @@ class Lake:
             start: First session, inclusive; everything that is there by default.
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
+            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
 
         Raises:
             UnknownInstrument: Nothing of that name in this lake.
+            QueryError: No such interval.
         """
-        from fnolake.query.bars import read
+        from fnolake.query.bars import read_longer
 
+        length = interval_of(interval)
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        found = read(self.store, meant, sessions, tuple(phases))
-        return near_only(found) if expiry == "near" else found
+        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near")
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

@@ -205,16 +205,20 @@ def bars(
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None, form: FormatOption = None,
+    end: ToOption = None,
+    interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
+    form: FormatOption = None,
 ) -> None:
     """
-    Read minute bars in rupees and IST.
+    Read bars in rupees and IST.
 
     In Python: lake.bars.
     """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
-        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+        frame = lake.bars(
+            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval,
+        )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
     render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

@@ -11,37 +11,69 @@ from datetime import date
 
 import polars as pl
 
+from fnolake.market.calendar import Calendar
 from fnolake.model import BAR_SORT
+from fnolake.query.anchors import anchors
+from fnolake.query.interval import MINUTE, Interval
+from fnolake.query.pick import near_only
+from fnolake.query.resample import resample
 from fnolake.store.store import Store
 
 BAR_COLUMNS = (
     "ts", "session", "symbol", "underlying", "kind", "expiry", "strike", "right", "open", "high", "low", "close", "volume", "oi",
     "vwap", "phase",
 )
-"""ts Datetime(us, Asia/Kolkata), start of the minute; prices, vwap and strike Float64 rupees; volume, oi Int64 units."""
+"""ts Datetime(us, Asia/Kolkata), start of the bar; prices, vwap and strike Float64 rupees; volume, oi Int64 units."""
 
 CONTINUOUS = ("continuous",)
+PHASES = ("continuous", "preopen", "auction")
 _RUPEES = ("open", "high", "low", "close", "vwap", "strike")
 _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
 
 def read(
     store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+    *, near: bool = False,
 ) -> pl.DataFrame:
     """
-    Bars of contracts on sessions.
+    Minute bars of contracts on sessions.
 
     Args:
         store: The lake's store.
         contracts: Ids; None means all.
         sessions: Sessions, in any order.
         phases: Phases to keep; empty means all.
+        near: Of each session only the nearest expiry.
 
     Returns:
         ``BAR_COLUMNS``, by underlying, kind, expiry, strike, right, contract, ts.
     """
-    rows = stored(store, contracts, sessions, phases).sort(BAR_SORT, nulls_last=False)
-    return present(store, rows, contracts).collect()
+    rows = stored(store, contracts, sessions, phases)
+    return _sorted(store, near_only(rows) if near else rows, contracts).collect()
+
+
+def read_longer(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+    *, interval: Interval, calendar: Calendar, near: bool = False,
+) -> pl.DataFrame:
+    """
+    The same as ``read``, in bars of an interval (see ``query.resample``), each session by the calendar's hours.
+
+    Raises:
+        UnknownSession: The calendar does not know the hours of a session that is read.
+    """
+    if interval == MINUTE:
+        return read(store, contracts, sessions, phases, near=near)
+    named = store.instrument_history().select("contract", "venue", "underlying", "kind", "is_index")
+    if contracts is not None:
+        named = named.filter(pl.col("contract").is_in(list(contracts)))
+    at = anchors(calendar, named.drop("contract").unique().rows(), sessions, phases or PHASES, interval)
+    rows = stored(store, contracts, sessions, phases)
+    return _sorted(store, resample(near_only(rows) if near else rows, interval, at), contracts).collect(engine="streaming")
+
+
+def _sorted(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.LazyFrame:
+    return present(store, rows.sort(BAR_SORT, nulls_last=False), contracts)
 
 
 def scan(

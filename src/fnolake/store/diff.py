@@ -204,9 +204,8 @@ class Diff:
     def _extend(self, rows: pl.DataFrame) -> None:
         """Let contracts begin with this older master."""
         self.changes.said += rows.select("contract", "revision").rows()
-        self.changes.update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?", [
-            (days(self._day), begins and days(begins), *pair) for begins, *pair in rows.select("begins", "contract", "revision").iter_rows()
-        ])
+        self.changes.update("update instruments set first_seen = ?, valid_from = ? where contract = ? and revision = ?",
+                            rows.select(pl.lit(days(self._day)), pl.col("begins").cast(pl.Int32), "contract", "revision").rows())
 
     def _tighten(self, unlisted: pl.DataFrame, replaced: pl.DataFrame) -> None:
         """
@@ -219,10 +218,10 @@ class Diff:
         )
         alone = pl.col("contract").is_in(self._others["contract"].implode()).not_() & pl.col("contract").is_in(self._mine["contract"].implode())
         rows = rows.filter(pl.col("was").is_not_null() | alone)
-        self.changes.update("update instruments set valid_from = ? where contract = ? and revision = ?", [
-            (days(min(max(self._day, expiry or self._day) + _DAY, first)), number, revision)
-            for number, revision, expiry, first in rows.select("contract", "revision", "old_expiry", "first_seen").iter_rows()
-        ])
+        ended = pl.max_horizontal(pl.lit(self._day), "old_expiry") + pl.duration(days=1)
+        begun = pl.min_horizontal(ended, "first_seen").cast(pl.Int32)
+        self.changes.update("update instruments set valid_from = ? where contract = ? and revision = ?",
+                            rows.select(begun.alias("begun"), "contract", "revision").rows())
 
     def _prepend(self, rows: pl.DataFrame) -> None:
         """Insert the revisions that an older master shows before the first known ones."""
@@ -250,9 +249,8 @@ class Diff:
         )
         self.changes.counts["new"] += rows.height
         replaced = rows.filter(pl.col("old_contract").is_not_null())
-        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?", [
-            (days(last), *pair) for last, *pair in replaced.select("last", "old_contract", "old_revision").iter_rows()
-        ])
+        self.changes.update("update instruments set valid_to = ? where contract = ? and revision = ?",
+                            replaced.select(pl.col("last").cast(pl.Int32), "old_contract", "old_revision").rows())
         alive = replaced.filter((pl.col("old_expiry") >= self._day).fill_null(value=True))
         self.changes.update("update provider_symbols set gone = ? where contract = ? and gone is null",
                      [(days(self._day), number) for number in alive["old_contract"].to_list()])

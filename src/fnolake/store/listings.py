@@ -174,12 +174,12 @@ def write_symbols(connection: sqlite3.Connection, now: Standing, listed: pl.Data
     earlier = pl.col("my_since").is_null() | (pl.col("my_since") > now.day)
     day, since = days(now.day), now.latest
     if now.is_late and since is not None:
-        rows = held.filter(earlier).select("contract", "symbol").rows()
-        connection.executemany(_CLAIM_LATE, [(number, now.provider, symbol, day, days(since)) for number, symbol in rows])
+        rows = held.filter(earlier).select("contract", pl.lit(now.provider), "symbol", since=pl.lit(day), gone=pl.lit(days(since))).rows()
+        connection.executemany(_CLAIM_LATE, rows)
     else:
         moved = earlier | pl.col("my_gone").is_not_null() | (pl.col("symbol") != pl.col("my_symbol"))
-        rows = held.filter(moved).select("contract", "symbol").rows()
-        connection.executemany(_CLAIM, [(number, now.provider, symbol, day) for number, symbol in rows])
+        rows = held.filter(moved).select("contract", pl.lit(now.provider), "symbol", since=pl.lit(day)).rows()
+        connection.executemany(_CLAIM, rows)
     connection.executemany(
         "update provider_symbols set gone = ? where contract = ? and provider = ?", [(day, number, now.provider) for number in gone],
     )
