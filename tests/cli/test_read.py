@@ -77,8 +77,8 @@ def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
     terminal("gaps", "--kind", "spot", "--kind", "future")
     terminal("instruments", "--underlying", "tcs", "--kind", "option", "--on", "2026-11-20")
     assert terminal.lake.asked == [
-        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None, "interval": "1m"})),
-        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY, "interval": "5m"})),
+        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None, "interval": "1m", "as_of": None})),
+        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY, "interval": "5m", "as_of": None})),
         ("coverage", {"start": None, "end": FRIDAY, "underlying": ("TCS", "NIFTY")}),
         ("gaps", {"start": None, "end": None, "underlying": (), "kind": ("spot", "future")}),
         ("instruments", {"underlying": "TCS", "kind": "option", "expiry": None, "on": FRIDAY}),

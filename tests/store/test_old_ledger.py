@@ -1,4 +1,4 @@
-"""A lake whose ledger is of version 1, 2 or 3: one provider, symbols without their days; nobody noted which master said what."""
+"""A lake whose ledger is older than this fnolake: one provider, symbols without their days; nobody noted which master said what."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from fnolake.store.store import Store
 
 from .conftest import MON, NOW, TUE, batch, capture, listing, master, raw
 
-VERSION_3 = """
+VERSION_4 = """
 alter table instruments drop column said_us;
+update meta set value = '4' where name = 'ledger_version';
+"""
+VERSION_3 = VERSION_4 + """
+drop table reference_files;
 update meta set value = '3' where name = 'ledger_version';
 """
 VERSION_2 = VERSION_3 + """
@@ -26,7 +30,7 @@ update meta set value = '2' where name = 'ledger_version';
 VERSION_1 = VERSION_2 + "drop table comparisons; drop table differences; update meta set value = '1' where name = 'ledger_version';"
 
 
-@pytest.fixture(params=[VERSION_1, VERSION_2, VERSION_3], ids=["1", "2", "3"])
+@pytest.fixture(params=[VERSION_1, VERSION_2, VERSION_3, VERSION_4], ids=["1", "2", "3", "4"])
 def old(lake: Path, request: pytest.FixtureRequest) -> Path:
     with Store.open(lake, write=True) as store:
         store.take_master(master([listing(1), listing(2), listing(3)], MON), raw())
@@ -48,6 +52,7 @@ def test_a_reader_sees_it_and_changes_nothing(old: Path) -> None:
     before = version(old)
     with Store.open(old, write=False) as store:
         assert store.instruments().height == 3
+        assert store.references.here() == set()
         assert store.listed_by().rows() == [(1, "shoonya"), (2, "shoonya"), (3, "shoonya")]
         assert store.listing_differences().is_empty()
         assert "shoonya_symbol" in store.with_symbols(store.instruments()).columns
@@ -64,7 +69,7 @@ def test_the_first_writer_brings_it_up_and_keeps_every_id(old: Path) -> None:
         done = store.take_master(Master("firstock", "NFO", TUE, 2, table.listings), RawFile("firstock", "NFO", NOW, b"x", NOW, "0"))
         assert (done["new"], done["amended"], done["differ"]) == (0, 0, 1)
         assert store.instruments()["contract"].to_list() == [1, 2, 3]
-    assert version(old) == "4"
+    assert version(old) == "5"
 
 
 @pytest.mark.parametrize("old", [VERSION_1, VERSION_2], indirect=True, ids=["1", "2"])

@@ -71,7 +71,8 @@ async def test_nothing_is_taken_again_for_what_needs_no_master(store: Store) -> 
 
 
 async def test_a_rename_that_is_known_in_time_keeps_the_contracts(store: Store) -> None:
-    await round_of(store, Growing(underlying="ZOMATO")).take()
+    before = listing(10, expiry=FAR, underlying="ZOMATO", symbol="ZOMATO10")
+    store.take_master(master([before], TODAY - timedelta(days=1)), raw())
     rows = await round_of(store, Growing(underlying="ETERNAL"), renames=[("ZOMATO", "ETERNAL", TODAY)]).take(again=True)
     assert [(each["new"], each["amended"]) for each in rows] == [(0, 1)]
     assert store.instruments().select("contract", "underlying").rows() == [(1, "ETERNAL")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -157,15 +158,23 @@ def draw(frame: pl.DataFrame) -> None:
 
 def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
-    underlying: UnderlyingsOption = None, kind: KindsOption = None, form: FormatOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None,
+    repairs: Annotated[bool, typer.Option("--repairs", help="What was found instead, mismatches included, and what was tried.")] = False,
+    form: FormatOption = None,
 ) -> None:
     """
     List what is missing and why.
 
-    In Python: lake.gaps.
+    In Python: lake.gaps, lake.repairs.
     """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
+    if repairs:
+        with desk_of(context).open() as lake:
+            found = lake.repairs(underlying=names_of(underlying), kind=kinds)
+        found = found.filter((found["session"] >= (first or date.min)) & (found["session"] <= (last or date.max)))
+        render(found, form, nothing="Nothing was found that is to be asked again.")
+        return
     with desk_of(context).open() as lake:
         frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
     render(frame, form, nothing="No gaps in what is known: fnolake coverage shows it.")
@@ -207,6 +216,7 @@ def bars(
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
     end: ToOption = None,
     interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
     form: FormatOption = None,
 ) -> None:
     """
@@ -217,7 +227,7 @@ def bars(
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
         frame = lake.bars(
-            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval,
+            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval, as_of=as_of,
         )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)

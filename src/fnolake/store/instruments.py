@@ -87,9 +87,15 @@ def _in_force(rows: pl.DataFrame, day: date) -> pl.DataFrame:
     )
 
 
-def read_renames(ledger: Ledger, day: date = date.max) -> dict[str, str]:
-    """Old name → present name of renames in force on ``day`` (all that are known without one), chains followed."""
-    direct = {str(old): str(new) for old, new in ledger.rows("select old, new from renames where since <= ? order by since", (days(day),))}
+def read_renames(ledger: Ledger, day: date, first: date) -> dict[str, str]:
+    """
+    Old name → present name of renames in force on ``day``, chains followed.
+
+    Only those after the first master count (``first``, or one that is here): of an older one every master knows the new name
+    already, and the exchange gives old names to others again.
+    """
+    asked = "select old, new from renames where since <= ? and since > (select coalesce(min(day), ?) from masters where day < ?) order by since"
+    direct = {str(old): str(new) for old, new in ledger.rows(asked, (days(day), days(first), days(first)))}
     found = {}
     for old in direct:
         new, seen = old, {old}

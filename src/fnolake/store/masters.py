@@ -27,7 +27,7 @@ from fnolake.store.listings import standing, symbols
 
 RAW, CATALOG = "raw", "catalog"
 _COPIED = "catalog_generation"
-AFTER_CLOSE = "masters_after_close"
+_AFTER_CLOSE = "masters_after_close"
 MASTER_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "provider": pl.String, "exchange": pl.String, "day": pl.Date, "payload_hash": pl.String, "file": pl.String,
     "rows": pl.Int64, "listings": pl.Int64, "out_of_scope": pl.String, "findings": pl.String, "counts": pl.String,
@@ -66,7 +66,7 @@ def take_master(lake: Path, ledger: Ledger, book: InstrumentBook, master: Master
     key = (master.provider, master.exchange, days(master.day), master.payload_hash or raw.payload_hash)
     with ledger.transaction() as connection:
         now = standing(ledger, master)
-        changes = Diff(book.history(), master, read_renames(ledger, master.day), read_renames(ledger), now).run()
+        changes = Diff(book.history(), master, read_renames(ledger, master.day, master.day), read_renames(ledger, date.max, master.day), now).run()
         apply_changes(connection, changes, now, _taken_before(ledger, key) or now_us, secrets.token_hex(8))
         findings = [[f.name, f.count, f.detail] for f in (*master.findings, *changes.findings)]
         connection.execute(
@@ -81,6 +81,18 @@ def _taken_before(ledger: Ledger, key: tuple[object, ...]) -> int | None:
     """When the very same file was taken, None if it was not."""
     found = ledger.rows("select taken_us from masters where provider = ? and exchange = ? and day = ? and payload_hash = ?", key)
     return int(str(found[0][0])) if found else None
+
+
+def after_close(ledger: Ledger) -> date | None:
+    """The last day whose masters were taken once more after its close."""
+    found = ledger.meta(_AFTER_CLOSE)
+    return date.fromisoformat(found) if found else None
+
+
+def note_after_close(ledger: Ledger, day: date) -> None:
+    """Record that a day's masters were taken once more."""
+    with ledger.transaction() as connection:
+        set_meta(connection, _AFTER_CLOSE, day.isoformat())
 
 
 def masters(ledger: Ledger) -> pl.DataFrame:
