@@ -166,7 +166,13 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry), on)
+
+    def instrument_history(self, symbol: str | int) -> pl.DataFrame:
+        """What happened to a contract (a symbol, present or past, or an id), and which master said so: ``query.life.LIFE``."""
+        from fnolake.query.life import life, meant
+
+        return life(self.store, meant(self.store, str(symbol)), ist_date(self.clock.now()))
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """

@@ -91,6 +91,10 @@ class FakeLake:
         self.note("instruments", how)
         return pl.DataFrame({"symbol": ["TCS23NOV26C312.5"], "strike_paise": [31250], "lot": [1], "token": [45161]})
 
+    def instrument_history(self, symbol: str) -> pl.DataFrame:
+        self.note("history", symbol)
+        return pl.DataFrame({"day": [FRIDAY], "event": ["amended"], "what": ["lot"], "before": ["175"], "after": ["200"]})
+
     def plan(self, selection: Any) -> Plan:
         self.note("plan", selection)
         return Plan(PLAN_ROWS)

@@ -130,3 +130,8 @@ def test_providers_that_agree_end_well(terminal: Terminal) -> None:
     done = terminal("compare", "--format", "table")
     assert done.exit_code == 0
     assert "The providers agree in everything" in done.stdout
+
+
+def test_a_contracts_life_is_asked_by_any_of_its_names(terminal: Terminal) -> None:
+    assert terminal("instruments", "history", "TCS23NOV26F").stdout.splitlines() == ["day,event,what,before,after", "2026-11-20,amended,lot,175,200"]
+    assert terminal.lake.asked == [("history", "TCS23NOV26F")]

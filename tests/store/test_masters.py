@@ -106,6 +106,13 @@ def test_an_expiry_that_moves_alone_or_far_is_another_contract(store: Store, fir
     assert len(ids(store)[1]) == 2
 
 
+def test_a_token_given_to_a_far_expiry_does_not_keep_the_others_from_moving(store: Store) -> None:
+    moved = date(2026, 11, 23)
+    take(store, MON, *(listing(token) for token in range(1, 7)))
+    done = take(store, TUE, *(listing(token, expiry=moved) for token in range(1, 6)), listing(6, expiry=FAR))
+    assert (done["new"], done["amended"], done["identity_uncertain"]) == (1, 5, 0)
+
+
 def test_an_expiry_that_moves_alone_is_named_uncertain(store: Store) -> None:
     take(store, MON, listing(1), listing(2))
     assert take(store, TUE, listing(1, expiry=date(2026, 11, 23)), listing(2))["identity_uncertain"] == 1

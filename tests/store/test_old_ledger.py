@@ -1,4 +1,4 @@
-"""A lake whose ledger is of version 1 or 2: one provider, symbols without their days."""
+"""A lake whose ledger is older than this fnolake: one provider, symbols without their days; nobody noted which master said what."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from fnolake.store.store import Store
 
 from .conftest import MON, NOW, TUE, batch, capture, listing, master, raw
 
-VERSION_2 = """
-drop table reference_files;
+VERSION_4 = """
+alter table instruments drop column said_us;
 drop table certificates;
+update meta set value = '4' where name = 'ledger_version';
+"""
+VERSION_3 = VERSION_4 + """
+drop table reference_files;
+update meta set value = '3' where name = 'ledger_version';
+"""
+VERSION_2 = VERSION_3 + """
 drop table listing_differences;
 alter table provider_symbols drop column since;
 alter table provider_symbols drop column gone;
@@ -25,7 +32,7 @@ update meta set value = '2' where name = 'ledger_version';
 VERSION_1 = VERSION_2 + "drop table comparisons; drop table differences; update meta set value = '1' where name = 'ledger_version';"
 
 
-@pytest.fixture(params=[VERSION_1, VERSION_2], ids=["1", "2"])
+@pytest.fixture(params=[VERSION_1, VERSION_2, VERSION_3, VERSION_4], ids=["1", "2", "3", "4"])
 def old(lake: Path, request: pytest.FixtureRequest) -> Path:
     with Store.open(lake, write=True) as store:
         store.take_master(master([listing(1), listing(2), listing(3)], MON), raw())
@@ -67,6 +74,7 @@ def test_the_first_writer_brings_it_up_and_keeps_every_id(old: Path) -> None:
     assert version(old) == str(LEDGER_VERSION)
 
 
+@pytest.mark.parametrize("old", [VERSION_1, VERSION_2], indirect=True, ids=["1", "2"])
 def test_symbols_that_nobody_wrote_down_are_of_the_first_provider(old: Path) -> None:
     connection = sqlite3.connect(old / LEDGER_FILE)
     connection.execute("delete from provider_symbols")

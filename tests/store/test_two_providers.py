@@ -189,6 +189,24 @@ def test_instruments_show_both_symbols_and_what_differs(store: Store) -> None:
     assert store.with_symbols(store.instruments().clear()).is_empty()
 
 
+def test_instruments_of_a_date_show_who_listed_them_then_and_how(store: Store) -> None:
+    old, new = (listing(1, underlying=name, symbol=f"{name}24NOV26C1") for name in ("ZOMATO", "ETERNAL"))
+    take(store, S, MON, old, listing(2), listing(3))
+    store.record_rename("ZOMATO", "ETERNAL", TUE)
+    take(store, S, TUE, new, listing(3, lot=200))
+    take(store, F, WED, new, listing(3))
+    shown = {day: store.with_symbols(store.instruments(day), day) for day in (MON, TUE, WED)}
+    assert shown[MON].select("contract", "underlying", "shoonya_symbol").rows() == [
+        (1, "ZOMATO", "shoonya:ZOMATO24NOV26C1"), (2, "TCS", "shoonya:TCS24NOV26C2"), (3, "TCS", "shoonya:TCS24NOV26C3"),
+    ]
+    assert "firstock_symbol" not in shown[TUE].columns
+    assert "differs" not in shown[TUE].columns
+    assert shown[WED].select("shoonya_symbol", "firstock_symbol", "differs").rows() == [
+        ("shoonya:ETERNAL24NOV26C1", "firstock:ETERNAL24NOV26C1", None),
+        ("shoonya:TCS24NOV26C3", "firstock:TCS24NOV26C3", "lot_differs 175 at firstock"),
+    ]
+
+
 def test_a_contract_ends_when_nobody_lists_it_any_more(store: Store) -> None:
     rows = [listing(1), listing(2), listing(3), listing(4)]
     for provider in (S, F):

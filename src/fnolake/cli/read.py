@@ -108,6 +108,22 @@ def instruments_sync(context: typer.Context, dry_run: DryRunOption = False, form
     render_rows(rows, form, nothing="Today's masters are here already.")
 
 
+@instruments.command("history")
+def instruments_history(
+    context: typer.Context,
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="A symbol it has or had, or its id.")],
+    form: FormatOption = None,
+) -> None:
+    """
+    Show a contract's life: listed, amended, renamed, ended, and which master said so.
+
+    In Python: lake.instrument_history.
+    """
+    with desk_of(context).open() as lake:
+        frame = lake.instrument_history(contract)
+    render(frame, form)
+
+
 def coverage(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, form: FormatOption = None,

@@ -113,6 +113,21 @@ def scan(lake: Path, ledger: Ledger, sessions: Sequence[date]) -> pl.LazyFrame:
     return scan_files(lake / EXCHANGE_DAYS.name, EXCHANGE_DAYS, files)
 
 
+def unlisted(lake: Path, ledger: Ledger, book: InstrumentBook, session: date) -> pl.DataFrame:
+    """
+    Derivatives of a session's files that no contract of that day is, of underlyings that are known at that venue.
+
+    Returns:
+        venue, segment, token, underlying, expiry; what expired on the session is left out, for later masters do not list it.
+    """
+    known = book.history().select("venue", "underlying").unique()
+    rows = scan(lake, ledger, [session]).filter((pl.col("segment") == "FO") & (pl.col("expiry") > session)).collect()
+    listed = book.on(session, (), ()).select(*KEY, *_AGREE)
+    return rows.join(known, on=["venue", "underlying"], how="semi").join(
+        listed, on=[*KEY, *_AGREE], how="anti", nulls_equal=True,
+    ).select(*KEY, "underlying", "expiry")
+
+
 def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date]) -> pl.DataFrame:
     """Rows of these sessions by contract: ``MATCHED``, by session and contract."""
     history = book.history().select(

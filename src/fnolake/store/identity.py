@@ -48,7 +48,7 @@ def classify(pairs: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("identical")).then(pl.lit("amended"))
         .when(pl.col("taken")).then(pl.lit("amended"))
         .when(~pl.col("party") | pl.col("passed")).then(pl.lit("new"))
-        .when((same_expiry | pl.col("expiry_moved")) & (same_strike | pl.col("strikes_moved"))).then(pl.lit("amended"))
+        .when((same_expiry | (pl.col("expiry_moved") & _near_expiry())) & (same_strike | pl.col("strikes_moved"))).then(pl.lit("amended"))
         .when(_close()).then(pl.lit("uncertain")).otherwise(pl.lit("new"))
     )
     return _with_group_moves(marked).with_columns(fate=fate).select(*pairs.columns, "fate")
@@ -65,15 +65,19 @@ def index_spot() -> pl.Expr:
 
 
 def _with_group_moves(marked: pl.DataFrame) -> pl.DataFrame:
-    """Add ``expiry_moved`` and ``strikes_moved``: whether the pair's whole underlying and expiry moved as one."""
+    """
+    Add ``expiry_moved`` and ``strikes_moved``: whether the pair's whole underlying and expiry moved as one.
+
+    A token whose expiry is over seven days off was given to another listing of that underlying (BSE does it with the tokens of
+    long-dated SENSEX strikes that it delists): it is a new listing by itself, and says nothing of the others.
+    """
     if not marked["changed"].any():
         return marked.with_columns(expiry_moved=pl.lit(value=False), strikes_moved=pl.lit(value=False))
     groups = marked.filter(pl.col("changed")).select(*_GROUP).unique()
-    members = marked.filter(pl.col("party") & ~pl.col("passed")).join(groups, on=_GROUP, how="semi", nulls_equal=True)
+    members = marked.filter(pl.col("party") & ~pl.col("passed") & _near_expiry()).join(groups, on=_GROUP, how="semi", nulls_equal=True)
     option = members.filter(pl.col("strike_paise").is_not_null() & pl.col("old_strike_paise").is_not_null())
     moves = members.group_by(*_GROUP).agg(
-        expiry_moved=(pl.col("expiry").n_unique() == 1)
-        & ((pl.col("expiry") - pl.col("old_expiry")).dt.total_days().abs().max() <= EXPIRY_MOVES_DAYS)
+        expiry_moved=pl.col("expiry").n_unique() == 1,
     )
     strikes = _strike_moves(option)
     return (
@@ -92,7 +96,25 @@ def _strike_moves(options: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _near_expiry() -> pl.Expr:
+    return ((pl.col("expiry") - pl.col("old_expiry")).dt.total_days().abs() <= EXPIRY_MOVES_DAYS).fill_null(value=True)
+
+
 def _close() -> pl.Expr:
-    near_expiry = ((pl.col("expiry") - pl.col("old_expiry")).dt.total_days().abs() <= EXPIRY_MOVES_DAYS).fill_null(value=True)
     near_strike = ((pl.col("strike_paise") / pl.col("old_strike_paise") - 1).abs() <= CLOSE_STRIKE).fill_null(value=True)
-    return near_expiry & near_strike
+    return _near_expiry() & near_strike
+
+
+def likely_renames(judged: pl.DataFrame) -> pl.DataFrame:
+    """
+    Underlyings whose tokens all have another name and are otherwise what they were, two at least: a rename that nobody recorded.
+
+    Args:
+        judged: What :func:`classify` returned.
+
+    Returns:
+        old_underlying, underlying, and how many ``contracts``.
+    """
+    alike = pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"old_{name}")) for name in ("kind", "expiry", "strike_paise", "right")))
+    other = judged.filter((pl.col("underlying") != pl.col("old_underlying")) & alike & (pl.col("fate") == "new"))
+    return other.group_by("old_underlying", "underlying").agg(contracts=pl.len()).filter(pl.col("contracts") > 1).sort("old_underlying")

@@ -13,14 +13,14 @@ from datetime import date
 import polars as pl
 
 from fnolake.model import instrument_schema
-from fnolake.store.ledger import Ledger, days
+from fnolake.store.ledger import Ledger, days, frame_of
 
 _COLUMNS = (
     "contract, revision, venue, segment, token, symbol, underlying, kind, expiry, strike_paise, option_right, lot, "
     "tick_paise, provider_symbol, is_index, valid_from, valid_to, first_seen, last_seen"
 )
 _SELECT = "select " + _COLUMNS + " from instruments order by contract, revision"  # noqa: S608
-INSERT = "insert into instruments (" + _COLUMNS + ") values (" + ", ".join("?" * 19) + ")"  # noqa: S608
+INSERT = "insert into instruments (" + _COLUMNS + ", said_us) values (" + ", ".join("?" * 20) + ")"  # noqa: S608
 GENERATION = "instruments_generation"
 
 
@@ -28,6 +28,19 @@ def history_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
     """Columns of the history: ``instrument_schema`` with revision, first_seen and last_seen (dates of masters)."""
     given = instrument_schema()
     return {"contract": given.pop("contract"), "revision": pl.Int64, **given, "first_seen": pl.Date, "last_seen": pl.Date}
+
+
+SAID_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {"contract": pl.Int64, "revision": pl.Int64, "said_at": pl.Datetime("us", "UTC")}
+"""When the master was taken that first said a revision (``masters.taken_at``); 1970 where nobody wrote it down."""
+
+
+def said(ledger: Ledger, contracts: Sequence[int] | None = None) -> pl.DataFrame:
+    """``SAID_SCHEMA`` of every revision of contracts (None = all), by contract and revision."""
+    statement = "select contract, revision, said_us from instruments"
+    if contracts is None:
+        return ledger.frame(f"{statement} order by contract, revision", SAID_SCHEMA)
+    rows = [row for number in sorted(set(contracts)) for row in ledger.rows(f"{statement} where contract = ? order by revision", (number,))]
+    return frame_of(rows, SAID_SCHEMA)
 
 
 class InstrumentBook:
@@ -74,15 +87,15 @@ def _in_force(rows: pl.DataFrame, day: date) -> pl.DataFrame:
     )
 
 
-def read_renames(ledger: Ledger, day: date) -> dict[str, str]:
+def read_renames(ledger: Ledger, day: date, first: date) -> dict[str, str]:
     """
     Old name → present name of renames in force on ``day``, chains followed.
 
-    Only those after the first master count: of an older one every master knows the new name already, and the exchange gives
-    old names to others again.
+    Only those after the first master count (``first``, or one that is here): of an older one every master knows the new name
+    already, and the exchange gives old names to others again.
     """
-    asked = "select old, new from renames where since <= ? and since > (select coalesce(min(day), 0) from masters) order by since"
-    direct = {str(old): str(new) for old, new in ledger.rows(asked, (days(day),))}
+    asked = "select old, new from renames where since <= ? and since > (select coalesce(min(day), ?) from masters where day < ?) order by since"
+    direct = {str(old): str(new) for old, new in ledger.rows(asked, (days(day), days(first), days(first)))}
     found = {}
     for old in direct:
         new, seen = old, {old}

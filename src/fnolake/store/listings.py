@@ -58,6 +58,7 @@ class Standing:
         provider: Whose master it is.
         day: Its day.
         earlier: Day of the provider's last master of that exchange before it, None for the first.
+        following: Day of the provider's next master of that exchange after it, None for the newest.
         latest: Day of the provider's newest master of that exchange, this one left out.
         symbols: ``SYMBOL_SCHEMA`` of contracts that may still be listed.
         lapsed: Providers that have no say now.
@@ -68,6 +69,7 @@ class Standing:
     provider: str
     day: date
     earlier: date | None
+    following: date | None
     latest: date | None
     symbols: pl.DataFrame
     lapsed: frozenset[str]
@@ -128,7 +130,8 @@ def standing(ledger: Ledger, master: Master) -> Standing:
     lapsed = frozenset(name for name, day in newest.items() if name != master.provider and earlier is not None and earlier - day > LAPSE)
     current = frozenset(name for name, day in newest.items() if day >= master.day)
     recent = ledger.frame(_RECENT, SYMBOL_SCHEMA, (days(master.day - STILL_LISTED),))
-    return Standing(master.provider, master.day, earlier, max(own, default=None), recent, lapsed, current, differences(ledger))
+    following = min((day for day in own if day > master.day), default=None)
+    return Standing(master.provider, master.day, earlier, following, max(own, default=None), recent, lapsed, current, differences(ledger))
 
 
 def symbols(ledger: Ledger, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
@@ -171,12 +174,12 @@ def write_symbols(connection: sqlite3.Connection, now: Standing, listed: pl.Data
     earlier = pl.col("my_since").is_null() | (pl.col("my_since") > now.day)
     day, since = days(now.day), now.latest
     if now.is_late and since is not None:
-        rows = held.filter(earlier).select("contract", "symbol").rows()
-        connection.executemany(_CLAIM_LATE, [(number, now.provider, symbol, day, days(since)) for number, symbol in rows])
+        rows = held.filter(earlier).select("contract", pl.lit(now.provider), "symbol", since=pl.lit(day), gone=pl.lit(days(since))).rows()
+        connection.executemany(_CLAIM_LATE, rows)
     else:
         moved = earlier | pl.col("my_gone").is_not_null() | (pl.col("symbol") != pl.col("my_symbol"))
-        rows = held.filter(moved).select("contract", "symbol").rows()
-        connection.executemany(_CLAIM, [(number, now.provider, symbol, day) for number, symbol in rows])
+        rows = held.filter(moved).select("contract", pl.lit(now.provider), "symbol", since=pl.lit(day)).rows()
+        connection.executemany(_CLAIM, rows)
     connection.executemany(
         "update provider_symbols set gone = ? where contract = ? and provider = ?", [(day, number, now.provider) for number in gone],
     )
@@ -197,14 +200,16 @@ def write_differences(connection: sqlite3.Connection, before: pl.DataFrame, afte
     )
 
 
-def beside(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
+def beside(ledger: Ledger, rows: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
     """
-    Instruments for a person: a column ``PROVIDER_symbol`` for each provider that lists any of them, in the place of ``provider_symbol``.
+    Instruments for a person, now or as they stood ``on`` a date: a column ``PROVIDER_symbol`` for each provider that lists any of them, in the place of ``provider_symbol``.
 
     A symbol is null where that provider does not list the contract; ``differs`` (only where any does) says what it lists otherwise,
-    prices in rupees.
+    prices in rupees. Of a past date the one who has the say is given with the symbol of that date, another with its latest.
     """
     here = symbols(ledger, rows["contract"])
+    if on is not None:
+        here = _as_of(here, rows, on)
     names = sorted(here["provider"].unique().to_list(), key=rank)
     if not names:
         return rows
@@ -214,10 +219,20 @@ def beside(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
     place = rows.columns.index("provider_symbol")
     order = [*rows.columns[:place], *(f"{name}_symbol" for name in names if f"{name}_symbol" in wide.columns), *rows.columns[place + 1:]]
     shown = rows.join(wide, on="contract", how="left", maintain_order="left").select(order)
-    unlike = differences(ledger).join(rows.select("contract"), on="contract", how="semi")
+    unlike = differences(ledger).filter(pl.col("since") <= (on or date.max)).join(rows.select("contract"), on="contract", how="semi")
     if unlike.is_empty():
         return shown
     price = pl.col("name").is_in(["tick_differs", "strike_differs"])
     value = pl.when(price).then((pl.col("theirs").cast(pl.Int64, strict=False) / 100).cast(pl.String)).otherwise("theirs")
     text = pl.format("{} {} at {}", "name", value.fill_null("none").str.strip_suffix(".0"), "provider").str.join("; ")
     return shown.join(unlike.group_by("contract", maintain_order=True).agg(differs=text), on="contract", how="left", maintain_order="left")
+
+
+def _as_of(here: pl.DataFrame, rows: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Symbols of those who listed the contracts on a date; of those that no master of then lists (before the first), as now."""
+    then = (pl.col("since") <= on) & (pl.col("gone").is_null() | (pl.col("gone") > on))
+    listed = here.filter(then | ~then.any().over("contract")).with_columns(
+        gone=pl.when(then).then(None).otherwise("gone"), leads=pl.int_range(pl.len()).over("contract") == 0,
+    )
+    named = listed.join(rows.select("contract", "provider_symbol"), on="contract", how="left", maintain_order="left")
+    return named.with_columns(symbol=pl.when("leads").then("provider_symbol").otherwise("symbol")).select(*SYMBOL_SCHEMA)

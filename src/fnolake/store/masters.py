@@ -18,14 +18,16 @@ import polars as pl
 
 from fnolake.model import Master, RawFile
 from fnolake.store import certificates, compared
-from fnolake.store.diff import Diff, apply_changes
+from fnolake.store.changes import apply_changes
+from fnolake.store.diff import Diff
 from fnolake.store.disk import make_folder, write_atomic
-from fnolake.store.instruments import GENERATION, InstrumentBook, read_renames
+from fnolake.store.instruments import GENERATION, InstrumentBook, read_renames, said
 from fnolake.store.ledger import Ledger, days, set_meta
 from fnolake.store.listings import standing, symbols
 
 RAW, CATALOG = "raw", "catalog"
 _COPIED = "catalog_generation"
+_AFTER_CLOSE = "masters_after_close"
 MASTER_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "provider": pl.String, "exchange": pl.String, "day": pl.Date, "payload_hash": pl.String, "file": pl.String,
     "rows": pl.Int64, "listings": pl.Int64, "out_of_scope": pl.String, "findings": pl.String, "counts": pl.String,
@@ -64,8 +66,8 @@ def take_master(lake: Path, ledger: Ledger, book: InstrumentBook, master: Master
     key = (master.provider, master.exchange, days(master.day), master.payload_hash or raw.payload_hash)
     with ledger.transaction() as connection:
         now = standing(ledger, master)
-        changes = Diff(book.history(), master, read_renames(ledger, master.day), now).run()
-        apply_changes(connection, changes, now, secrets.token_hex(8))
+        changes = Diff(book.history(), master, read_renames(ledger, master.day, master.day), read_renames(ledger, date.max, master.day), now).run()
+        apply_changes(connection, changes, now, _taken_before(ledger, key) or now_us, secrets.token_hex(8))
         findings = [[f.name, f.count, f.detail] for f in (*master.findings, *changes.findings)]
         connection.execute(
             "insert into masters values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (provider, exchange, day, payload_hash) do nothing",
@@ -75,9 +77,32 @@ def take_master(lake: Path, ledger: Ledger, book: InstrumentBook, master: Master
     return changes.counts
 
 
+def _taken_before(ledger: Ledger, key: tuple[object, ...]) -> int | None:
+    """When the very same file was taken, None if it was not."""
+    found = ledger.rows("select taken_us from masters where provider = ? and exchange = ? and day = ? and payload_hash = ?", key)
+    return int(str(found[0][0])) if found else None
+
+
+def after_close(ledger: Ledger) -> date | None:
+    """The last day whose masters were taken once more after its close."""
+    found = ledger.meta(_AFTER_CLOSE)
+    return date.fromisoformat(found) if found else None
+
+
+def note_after_close(ledger: Ledger, day: date) -> None:
+    """Record that a day's masters were taken once more."""
+    with ledger.transaction() as connection:
+        set_meta(connection, _AFTER_CLOSE, day.isoformat())
+
+
 def masters(ledger: Ledger) -> pl.DataFrame:
     """Every master taken: ``MASTER_SCHEMA``, in order of taking."""
     return ledger.frame("select * from masters order by taken_us, exchange", MASTER_SCHEMA)
+
+
+def _with_said(ledger: Ledger, book: InstrumentBook) -> pl.DataFrame:
+    with ledger.reading():
+        return book.history().join(said(ledger), on=["contract", "revision"], how="left", maintain_order="left")
 
 
 def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
@@ -88,7 +113,7 @@ def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
     if generation is None or ledger.meta(_COPIED) == generation:
         return
     folder = make_folder(lake / CATALOG)
-    for name, table in (("instruments", book.history()), ("masters", masters(ledger)), ("symbols", symbols(ledger))):
+    for name, table in (("instruments", _with_said(ledger, book)), ("masters", masters(ledger)), ("symbols", symbols(ledger))):
         body = io.BytesIO()
         table.write_parquet(body, compression="zstd")
         write_atomic(folder / f"{name}.parquet", body.getvalue())

@@ -66,7 +66,10 @@ def rebuild(lake: Path, ledger: Ledger) -> RebuildReport:
     source = lake / CATALOG / "instruments.parquet"
     if not source.exists():
         raise StoreError(f"{source} is not there, so contract ids cannot be restored; put back a copy from {lake / 'backup'}")
-    history = pl.read_parquet(source).select(*history_schema())
+    history = pl.read_parquet(source)
+    if "said_at" not in history.columns:
+        history = history.with_columns(said_at=pl.lit(0, pl.Int64).cast(pl.Datetime("us", "UTC")))
+    history = history.select(*history_schema(), "said_at")
     taken = pl.read_parquet(lake / CATALOG / "masters.parquet")
     symbols = lake / CATALOG / "symbols.parquet"
     listed = pl.read_parquet(symbols).select(*SYMBOL_SCHEMA) if symbols.exists() else pl.DataFrame(schema=SYMBOL_SCHEMA)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 LEDGER_VERSION = 5
 """
-2 added comparisons and differences, 3 who lists what, 4 reference files and certificates. An older one is brought up when it
-is opened for writing.
+2 added comparisons and differences, 3 who lists what, 4 the reference files, 5 certificates and which master said so. An older
+one is brought up when it is opened for writing.
 """
 
 TABLES = (
@@ -64,7 +64,8 @@ TABLES = (
         token bigint not null, symbol text not null, underlying text not null, kind text not null, expiry integer,
         strike_paise bigint, option_right text, lot bigint not null, tick_paise bigint not null,
         provider_symbol text not null, is_index integer not null, valid_from integer, valid_to integer,
-        first_seen integer not null, last_seen integer not null, primary key (contract, revision))
+        first_seen integer not null, last_seen integer not null, said_us bigint not null default 0,
+        primary key (contract, revision))
     """,
     """
     create table if not exists provider_symbols (
@@ -136,6 +137,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         FILL_SYMBOLS,
     ),
     4: (),
+    5: ("alter table instruments add column said_us bigint not null default 0",),
 }
 """Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
 
@@ -145,8 +147,9 @@ OLD_READER: dict[int, tuple[str, ...]] = {
         "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
         "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
     ),
-    4: (
-        "create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",
+    4: ("create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",),
+    5: (
+        "create temp view instruments as select *, 0 as said_us from main.instruments",
         "create temp table certificates (certificate bigint, session integer, made_us bigint, hash text, body text)",
     ),
 }

@@ -35,6 +35,7 @@ from fnolake.store import (
     repairs,
 )
 from fnolake.store import bars as reading
+from fnolake.store import instruments as telling
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -180,6 +181,15 @@ class Store:
         """Whether a master of that day is here, of that provider where one is named."""
         return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
 
+    def masters_after_close(self) -> date | None:
+        """The last day whose masters were taken once more because the exchange's file lists what they did not."""
+        return masters.after_close(self._ledger)
+
+    def note_masters_after_close(self, day: date) -> None:
+        """Record that the masters of a day were taken once more after its close."""
+        self._writable()
+        masters.note_after_close(self._ledger, day)
+
     def listed_by(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
         """
         Who can be asked for contracts (None = all): contract, provider; by contract, who has the say on it first.
@@ -233,6 +243,10 @@ class Store:
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
         return exchange.matched(self.path, self._ledger, self._book, chosen)
 
+    def unlisted(self, session: date) -> pl.DataFrame:
+        """Derivatives that the exchange's files of a session list and no master does, see ``exchange.unlisted``."""
+        return exchange.unlisted(self.path, self._ledger, self._book, session)
+
     def due_again(self) -> list[date]:
         """Sessions whose exchange file came after something of them was captured, until they are judged again."""
         return late.due(self._ledger)
@@ -266,13 +280,17 @@ class Store:
         """
         return self._book.on(on, underlyings, kinds)
 
-    def with_symbols(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``."""
-        return listings.beside(self._ledger, rows)
+    def with_symbols(self, rows: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
+        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``, as of a date."""
+        return listings.beside(self._ledger, rows, on)
 
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
         return self._book.history()
+
+    def said(self, contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """When the master was taken that first said each revision (None = of every contract): ``instruments.SAID_SCHEMA``."""
+        return telling.said(self._ledger, contracts)
 
     def missing(self, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
         """Pairs (contract int64, session date) of the cross product that are not covered."""

@@ -116,10 +116,16 @@ class Evening:
         return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
 
     async def prepare(self, selection: Selection, stop: asyncio.Event) -> None:
-        """Take the masters of the day and the exchange's files of the selected sessions, where they are not here, until ``stop``."""
-        await self.take_masters()
+        """
+        Take the masters of the day and the exchange's files of the selected sessions, where they are not here, until ``stop``.
+
+        Masters taken earlier in the day are taken once more when today's file lists contracts that they did not.
+        """
+        fresh = await self.take_masters()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now())
         await self.take_exchange_files(chosen, stop)
+        if not fresh and not stop.is_set():
+            await MasterRound(self._store, self._accounts, self._clock, self._emit).take_after_close()
         self._waits = self._hopes and selection.wait
 
     def plan(self, chosen: Wanted) -> Plan:

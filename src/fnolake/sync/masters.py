@@ -24,13 +24,19 @@ class MasterRound:
         accounts: Of any providers; the next one of a provider is asked where the one before got nothing.
         clock: Says which day it is.
         on_event: Told of what could not be had.
+        renames: Underlyings renamed by the exchange's word: old name, new name, since when. Recorded before a master is diffed,
+            for one that was diffed without them has made new contracts.
     """
 
-    def __init__(self, store: Store, accounts: Sequence[Account], clock: Clock, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, store: Store, accounts: Sequence[Account], clock: Clock, on_event: Callable[[Event], None],
+        renames: Sequence[tuple[str, str, date]] = (),
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._clock = clock
         self._emit = on_event
+        self._renames = renames
 
     async def take(self, *, again: bool = False) -> list[dict[str, object]]:
         """
@@ -46,6 +52,8 @@ class MasterRound:
         rows: list[dict[str, object]] = []
         wanted = [name for name in dict.fromkeys(one.provider_name for one in self._accounts)
                   if again or not self._store.masters_taken(today, name)]
+        for old, new, since in self._renames if wanted else ():
+            await asyncio.to_thread(self._store.record_rename, old, new, since)
         for name in wanted:
             rows += await self._of_provider([one for one in self._accounts if one.provider_name == name], today)
         if rows and (unlike := differing_line(await asyncio.to_thread(self._store.listing_differences))):
@@ -53,6 +61,25 @@ class MasterRound:
         if wanted and not rows and self._store.instruments(None).is_empty():
             raise ProviderFault(
                 "no symbol master could be read, so no contract is known; try again in a few minutes", provider=wanted[0])
+        return rows
+
+    async def take_after_close(self) -> list[dict[str, object]]:
+        """
+        Take the masters once more when the exchange's file of today lists what they did not: strikes are added while the market is open.
+
+        Once a day, and only of those who answer; rows as :meth:`take` returns them.
+        """
+        today = ist_date(self._clock.now())
+        if self._store.masters_after_close() == today:
+            return []
+        missing = await asyncio.to_thread(self._store.unlisted, today)
+        if missing.is_empty():
+            return []
+        names = ", ".join(missing["underlying"].unique().sort().head(3).to_list())
+        self._emit(Notice("info", f"{missing.height:,} contracts were listed today after the masters were taken ({names}): taking them once more"))
+        rows = await self.take(again=True)
+        if rows:
+            await asyncio.to_thread(self._store.note_masters_after_close, today)
         return rows
 
     async def _of_provider(self, accounts: Sequence[Account], today: date) -> list[dict[str, object]]:
