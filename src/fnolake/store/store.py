@@ -16,37 +16,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import polars as pl
-
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
-from fnolake.model.certificate import Certificate, Content, ExchangeFile, MasterFile
+from fnolake.model.certificate import Certificate
+from fnolake.store import bars as reading
 from fnolake.store import (
-    as_of,
     batches,
     certificates,
-    compared,
     exchange,
-    fingerprint,
     known,
     late,
-    listings,
     masters,
-    repairs,
 )
-from fnolake.store import bars as reading
-from fnolake.store import instruments as telling
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
-from fnolake.store import revisions as revising
 from fnolake.store import upkeep as keeping
 from fnolake.store.batches import CommitResult
 from fnolake.store.disk import disk_guard
 from fnolake.store.exchange import ExchangeDayLike
-from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
+from fnolake.store.reads import StoreReads
 from fnolake.store.rebuild import RebuildReport
 from fnolake.store.reference import ReferenceShelf
 from fnolake.store.state import StateFolder
@@ -60,7 +51,7 @@ def _nothing(_boundary: str) -> None:
     return
 
 
-class Store:
+class Store(StoreReads):
     """
     An open lake. Use ``Store.open``; methods may be called from any thread.
 
@@ -70,13 +61,11 @@ class Store:
     """
 
     def __init__(self, path: Path, lock: WriterLock | None, ledger: Ledger, reached: Callable[[str], None], grace_s: float) -> None:
-        self.path = path
+        super().__init__(path, ledger)
         self.state: StatePort = StateFolder(path / "state")
         self._lock = lock
-        self._ledger = ledger
         self._reached = reached
         self._grace_s = grace_s
-        self._book = InstrumentBook(ledger)
         self._writing = threading.RLock()
         self._closed = False
         self._lost = lock is not None and (path / reading.BARS.name).exists()
@@ -177,38 +166,10 @@ class Store:
         with self._writing, disk_guard(self.path):
             return masters.take_master(self.path, self._ledger, self._book, master, raw, _now_us())
 
-    def masters_taken(self, day: date, provider: str | None = None) -> bool:
-        """Whether a master of that day is here, of that provider where one is named."""
-        return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
-
-    def masters_after_close(self) -> date | None:
-        """The last day whose masters were taken once more because the exchange's file lists what they did not."""
-        return masters.after_close(self._ledger)
-
     def note_masters_after_close(self, day: date) -> None:
         """Record that the masters of a day were taken once more after its close."""
         self._writable()
         masters.note_after_close(self._ledger, day)
-
-    def listed_by(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
-        """
-        Who can be asked for contracts (None = all): contract, provider; by contract, who has the say on it first.
-
-        A contract that nobody lists any more is given with those that did.
-        """
-        return listings.listed_by(self._ledger, contracts)
-
-    def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
-        """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
-        return listings.symbols(self._ledger, contracts)
-
-    def listing_differences(self) -> pl.DataFrame:
-        """Where a provider's last master says something else than what is kept of a contract: ``listings.DIFFERENCE_SCHEMA``."""
-        return listings.differences(self._ledger)
-
-    def masters(self) -> pl.DataFrame:
-        """Every master taken (``masters.MASTER_SCHEMA``), findings as JSON."""
-        return masters.masters(self._ledger)
 
     def record_rename(self, old: str, new: str, since: date) -> None:
         """Record that an underlying is called ``new`` since that date, so that its contracts stay what they are."""
@@ -234,27 +195,6 @@ class Store:
         """The exchange's reference files: symbol changes, securities, corporate actions, holidays, lots."""
         return ReferenceShelf(self.path, self._ledger, self._writable)
 
-    def exchange_days(self) -> set[tuple[str, str, date]]:
-        """(venue, segment, session) of the exchange's files that are here."""
-        return exchange.here(self._ledger)
-
-    def exchange_rows(self, sessions: date | Iterable[date]) -> pl.DataFrame:
-        """The exchange's rows of one or more sessions by contract: ``exchange.MATCHED``, by session and contract."""
-        chosen = [sessions] if isinstance(sessions, date) else list(sessions)
-        return exchange.matched(self.path, self._ledger, self._book, chosen)
-
-    def unlisted(self, session: date) -> pl.DataFrame:
-        """Derivatives that the exchange's files of a session list and no master does, see ``exchange.unlisted``."""
-        return exchange.unlisted(self.path, self._ledger, self._book, session)
-
-    def due_again(self) -> list[date]:
-        """Sessions whose exchange file came after something of them was captured, until they are judged again."""
-        return late.due(self._ledger)
-
-    def unproven(self) -> pl.DataFrame:
-        """What was called complete or empty before its exchange file came, once the file is here: ``late.UNPROVEN``."""
-        return late.unproven(self._ledger)
-
     def judged_again(self, sessions: Iterable[date], attempts: Sequence[Attempt]) -> None:
         """
         Record new verdicts on what is stored, whatever their rank; the bars stay where they are unless the verdict has none.
@@ -266,75 +206,6 @@ class Store:
         self._writable()
         with self._writing, self._ledger.transaction() as connection:
             late.record(connection, sessions, attempts, _now_us())
-
-    def exchange_scan(self, sessions: Sequence[date]) -> pl.LazyFrame:
-        """The exchange's rows of sessions as published, contracts that no master names included (``exchange.EXCHANGE_DAYS``)."""
-        return exchange.scan(self.path, self._ledger, sessions)
-
-    def instruments(self, on: date | None = None, *, underlyings: Sequence[str] = (), kinds: Sequence[str] = ()) -> pl.DataFrame:
-        """
-        One row a contract, ``model.instrument_schema``, by contract.
-
-        With ``on``, what was listed on that date as it stood then; without, every contract ever known: its latest
-        attributes, with the dates of its whole life.
-        """
-        return self._book.on(on, underlyings, kinds)
-
-    def with_symbols(self, rows: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
-        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``, as of a date."""
-        return listings.beside(self._ledger, rows, on)
-
-    def instrument_history(self) -> pl.DataFrame:
-        """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
-        return self._book.history()
-
-    def said(self, contracts: Sequence[int] | None = None) -> pl.DataFrame:
-        """When the master was taken that first said each revision (None = of every contract): ``instruments.SAID_SCHEMA``."""
-        return telling.said(self._ledger, contracts)
-
-    def missing(self, contracts: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
-        """Pairs (contract int64, session date) of the cross product that are not covered."""
-        return known.missing(self._ledger, contracts, sessions)
-
-    def coverage(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
-        """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
-        return known.coverage(self._ledger, sessions, contracts)
-
-    def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
-        """Sessions of which anything is known, ascending; of some contracts only those with bars."""
-        return known.sessions(self._ledger, contracts)
-
-    def captured(self, since: date) -> list[int]:
-        """Contracts of which anything is known on or after a session, ascending."""
-        return known.captured(self._ledger, since)
-
-    def mean_rows(self) -> pl.DataFrame:
-        """Mean bars of a complete session so far: contract int64, mean_rows float64."""
-        return known.mean_rows(self._ledger)
-
-    def attempts(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
-        """Every try, won or not: ``known.ATTEMPT_SCHEMA``, in order of commit."""
-        return known.attempts(self._ledger, sessions, contracts)
-
-    def requests(self) -> pl.DataFrame:
-        """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
-        return known.requests(self._ledger)
-
-    def comparisons(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
-        """What two providers were compared for (None = every session): ``compared.COMPARISONS``, by session and contract."""
-        return compared.comparisons(self._ledger, sessions)
-
-    def differences(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
-        """The differences that these comparisons found: ``compared.DIFFERENCES``, in their order, by ts and field."""
-        return compared.differences(self._ledger, sessions)
-
-    def not_elsewhere(self, sessions: Sequence[date]) -> pl.DataFrame:
-        """Pairs (contract, session) that a provider other than the kept one said to have no more."""
-        return compared.given_up(self._ledger, sessions)
-
-    def open_findings(self, since: date, near_since: date) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What is not as the exchange says or not there (``repairs.OPEN``), and every try at it (``repairs.TRIES``)."""
-        return repairs.read(self._ledger, since, near_since)
 
     def publish(self, session: date) -> PublishResult:
         """
@@ -348,23 +219,6 @@ class Store:
         with self._writing, disk_guard(self.path):
             masters.write_catalog(self.path, self._ledger, self._book)
             return publishing.publish(self.path, self._ledger, session, self._reached, self._grace_s)
-
-    def bars(self, contracts: Sequence[int] | None, sessions: Sequence[date]) -> pl.LazyFrame:
-        """
-        Stored bars (``model.bar_schema``) of contracts (None = all) on sessions, as of this moment; order is not promised.
-
-        The files it names stay readable for the grace, whatever a writer does meanwhile.
-        """
-        return reading.read(self.path, self._ledger, self._book, contracts, sessions)
-
-    def bars_as_of(self, contracts: Sequence[int] | None, sessions: Sequence[date], instant: datetime) -> pl.LazyFrame:
-        """
-        Stored bars as they were known at an aware instant, see ``store.as_of``.
-
-        Raises:
-            NotCovered: Bars of then were replaced since and are kept nowhere.
-        """
-        return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
 
     def upkeep(self, now: datetime | None = None, *, check: bool = False) -> UpkeepReport:
         """
@@ -396,39 +250,11 @@ class Store:
         """Whether bars are published here and the ledger knows no contract: it was lost or its making was cut short."""
         return (self.path / "bars" / "_delta_log").is_dir() and not known.counts(self._ledger)["contracts"]
 
-    def counts(self) -> dict[str, int]:
-        """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
-        return known.counts(self._ledger)
-
     def record_certificate(self, certificate: Certificate) -> int:
         """Add a certificate, in the ledger and in the catalog; those before it stay. Returns its number."""
         self._writable()
         with self._writing, disk_guard(self.path):
             return certificates.record(self.path / masters.CATALOG, self._ledger, certificate)
-
-    def certificates(self) -> pl.DataFrame:
-        """Every certificate ever made: ``certificates.CERTIFICATES``, in order."""
-        return certificates.history(self._ledger)
-
-    def certificates_in_force(self, start: date = date.min, end: date = date.max) -> list[Certificate]:
-        """The newest certificate of each session from start to end, inclusive, by session."""
-        return certificates.newest(self._ledger, start, end)
-
-    def held_against(self, session: date) -> tuple[tuple[ExchangeFile, ...], tuple[MasterFile, ...]]:
-        """The exchange's files of a session that are here, and the masters by which its contracts are known."""
-        return certificates.exchange_files(self.path, self._ledger, session), certificates.masters_in_force(self._ledger, session)
-
-    def content_hash(self, session: date, contracts: Sequence[int] | None = None) -> Content:
-        """The hash of a session's bars that does not depend on this lake's ids or files, see ``fingerprint``."""
-        return fingerprint.content_hash(self.path, self._ledger, self._book, session, contracts)
-
-    def revisions(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
-        """Bars that a later fetch replaced (``revisions.REVISIONS``), by contract and ts; known once a session is published."""
-        return revising.read(self.path, sessions)
-
-    def unpublished(self) -> list[date]:
-        """Sessions with something that is not published yet, ascending."""
-        return known.unpublished(self._ledger)
 
 
 def _now_us() -> int:
