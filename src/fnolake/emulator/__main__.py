@@ -61,7 +61,8 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
         faults=tuple(faults if isinstance(faults, list) else [faults]), socket_cap=given.socket_cap,
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
         redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
-        firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
+        fault_rate=given.fault_rate, fault_seed=given.fault_seed, recycle_tokens=given.recycle_tokens,
+        serve_expired=given.serve_expired, firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
     )
 
 
@@ -84,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--limits", default="official", help="official, off, half (both brokers), or Shoonya's, for example 10/s,100/min")
     add("--firstock", nargs="+", default=[], metavar="NAME=VALUE", help=f"Firstock's settings: {', '.join(NAMES)}")
     add("--faults", type=Path, help="JSON file with one scripted fault or a list")
+    add("--fault-rate", type=float, default=0.0, help="share of all requests that carry one random fault, for example 0.02")
+    add("--fault-seed", type=int, default=1, help="another seed draws other faults")
+    add("--recycle-tokens", action="store_true", help="give stocks' tokens again to later contracts, as the exchanges do")
+    add("--serve-expired", action="store_true", help="go on serving what expires while the emulator runs")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
     add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
     add("--session-expired-status", type=int, default=401)

@@ -49,7 +49,7 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
         kept &= (t.lots > 0) & (c.kind[rows] == SPOT)
     else:
         kept &= (c.expiry[rows] >= today) & (c.listed[rows] <= today)
-    before = engine.theory(number, max(column - 1, 1))
+    before = engine.theory(number, max(column - 1, 1), rows)
     underlying = round(float(np.exp(engine.days.closes[number, column])))
     close, settle = _closes(engine, number, column, t, code, underlying)
     head, und = f"{date.fromordinal(today)},{date.fromordinal(today)},", engine.unds[number]
@@ -99,7 +99,7 @@ def _closes(
     The close is the last half hour's average, else the last trade, else carried; in cash, the closing auction's price where
     there is one. BSE's rows of expiring contracts show the underlying's close in both, as live.
     """
-    c, theory = engine.columns, engine.theory(number, column)
+    c, theory = engine.columns, engine.theory(number, column, t.sheet.rows)
     tick = c.tick[t.sheet.rows].astype(np.int64)
     average = (t.late + tick // 2) // tick * tick
     close = np.where(t.late > 0, average, np.where(t.lots > 0, t.last, theory))

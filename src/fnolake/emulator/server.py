@@ -90,7 +90,8 @@ def build_world(config: EmulatorConfig) -> World:
     from fnolake.emulator.world import World
 
     if not config.masters:
-        return World.build(config.day or DEFAULT_DAY, underlyings=config.underlyings, seed=config.seed)
+        day, chosen = config.day or DEFAULT_DAY, config.underlyings
+        return World.build(day, underlyings=chosen, seed=config.seed, recycle=config.recycle_tokens)
     files = {_exchange_of(path): _text_of(path) for path in config.masters}
     day = config.day or next(filter(None, map(_date_of, config.masters)), DEFAULT_DAY)
     return World.from_masters(files, day, underlyings=config.underlyings, seed=config.seed)

@@ -2,7 +2,7 @@
 The emulated market: every listing of a date, its minutes, quotes and files, all by key.
 
 Pure: no sockets, no clock, no state but caches. ``(seed, exchange, token, session)`` gives the same bars for ever, and
-the exchange's files are totals of those bars. Built for a date, or over real master files.
+the exchange's files are totals of those bars. Built for a span of dates, or over real master files of one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fnolake.emulator import eod_files, master_files, real_masters, universe
+from fnolake.emulator import eod_files, master_files, real_masters, truth, universe
 from fnolake.emulator.engine import Engine
 from fnolake.emulator.hashing import Integers
 from fnolake.emulator.listings import EXCHANGES, SPOT, Listing, Listings, Underlying
@@ -23,7 +24,7 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import ist_date
 
 SEED = 20261120
-_BACK, _AHEAD = timedelta(days=500), timedelta(days=70)
+_BACK, _MONTHS, _AHEAD = timedelta(days=500), timedelta(days=200), timedelta(days=70)
 
 __all__ = ["SEED", "Listing", "Minutes", "Quote", "World"]
 
@@ -53,35 +54,58 @@ class World:
 
     def __init__(
         self,
-        day: date,
+        span: tuple[date, date],
         calendar: Calendar,
         listings: Listings,
         days: Daily,
         seed: int,
         files: Mapping[str, bytes] | None = None,
+        *,
+        recycle: bool = False,
     ) -> None:
-        self.day, self.calendar, self.listings = day, calendar, listings
+        self.since, self.day = span
+        self.calendar, self.listings = calendar, listings
         self._engine = Engine(listings.columns, listings.underlyings, days, calendar, seed)
-        self._files = files
+        self._files, self._seed, self._recycle = files, seed, recycle
 
     @classmethod
-    def build(cls, day: date, *, underlyings: Sequence[str] | None = None, seed: int = SEED) -> World:
+    def build(
+        cls,
+        day: date,
+        *,
+        underlyings: Sequence[str] | None = None,
+        seed: int = SEED,
+        since: date | None = None,
+        recycle: bool = False,
+    ) -> World:
         """
-        The invented market as its masters stood on ``day``.
+        The invented market, with every contract that lives on any date of a span.
 
         Args:
-            day: Date of the masters.
-            underlyings: Names to keep; None = all 216, about 35,000 contracts. India VIX is always there.
+            day: Last date of the span: that of the newest masters.
+            underlyings: Names to keep; None = all 216, about 35,000 contracts a date. India VIX is always there.
             seed: Another seed is another history.
+            since: First date of the span; None = ``day``. What expired before it is not there.
+            recycle: Whether stocks' tokens are given again to later contracts.
 
         Raises:
             ValueError: An underlying this market does not have.
         """
         calendar = Calendar.bundled()
         unds = universe.underlyings(underlyings)
-        days = _daily(unds, day, universe.ANCHOR, calendar, seed)
-        columns = universe.build_columns(unds, day, calendar, days.closes, [int(o) for o in days.ordinals])
-        return cls(day, calendar, Listings(columns, unds), days, seed)
+        span = (since or day, day)
+        days = _daily(unds, span, universe.ANCHOR, calendar, seed)
+        columns = universe.build_columns(unds, span, calendar, days.closes, days.ordinals, recycle=recycle)
+        return cls(span, calendar, Listings(columns, unds), days, seed, recycle=recycle)
+
+    def reaching(self, day: date) -> World:
+        """This world, or one that covers ``day`` too; one over real masters stays as it is."""
+        if self._files is not None or self.since <= day <= self.day:
+            return self
+        names = [und.name for und in self.listings.underlyings]
+        return World.build(
+            max(day, self.day), underlyings=names, seed=self._seed, since=min(day, self.since), recycle=self._recycle
+        )
 
     @classmethod
     def from_masters(
@@ -102,25 +126,39 @@ class World:
         """
         calendar = Calendar.bundled()
         columns, unds = real_masters.read(files, day, underlyings)
-        days = _daily(unds, day, day, calendar, seed)
-        return cls(day, calendar, Listings(columns, unds, real_masters.Rows(files)), days, seed, files)
+        days = _daily(unds, (day, day), day, calendar, seed)
+        return cls((day, day), calendar, Listings(columns, unds, real_masters.Rows(files)), days, seed, files)
 
-    def master(self, exchange: str) -> bytes:
-        """The text of an exchange's symbol master: the given file, or one made from the listings; LF line ends."""
+    def master(self, exchange: str, day: date | None = None, *, morning: bool = False) -> bytes:
+        """
+        The text of an exchange's symbol master: the given file, or one made from the listings; LF line ends.
+
+        Args:
+            exchange: NSE, NFO, BSE, BFO and what the broker has besides.
+            day: Date of the file; None = the world's last.
+            morning: Without the strikes that are added in the course of the day.
+        """
         if self._files is not None and exchange in self._files:
             return self._files[exchange]
-        return master_files.text(exchange, self._of_exchange(exchange))
+        return master_files.text(exchange, self._of_exchange(exchange, self.in_master(day or self.day, morning=morning)))
 
-    def find(self, exchange: str, token: int) -> Listing | None:
-        """The listing of a token, whether or not it has expired."""
-        row = self.listings.row(exchange, token)
+    def in_master(self, day: date, *, morning: bool = False) -> Listings:
+        """What the masters of a date hold, see :meth:`master`; everything, if the world is over real ones."""
+        if self._files is not None:
+            return self.listings
+        c = self.listings.columns
+        return self.listed_on(day, c.shown if morning else c.listed)
+
+    def find(self, exchange: str, token: int, on: date | None = None) -> Listing | None:
+        """The listing of a token on a date (None = the last), whether or not it is alive then."""
+        row = self.listings.row(exchange, token, on)
         return None if row is None else self.listings.at(row)
 
-    def search(self, exchange: str, text: str) -> list[Listing]:
-        """Listings whose trading symbol holds every word, spot first, then by expiry."""
+    def search(self, exchange: str, text: str, on: date | None = None) -> list[Listing]:
+        """Listings of a date whose trading symbol holds every word, spot first, then by expiry."""
         words = text.upper().split()
         found = (
-            [one for one in self._of_exchange(exchange) if all(word in one.symbol.upper() for word in words)]
+            [one for one in self._of_exchange(exchange, self.in_master(on or self.day)) if all(word in one.symbol.upper() for word in words)]
             if words
             else []
         )
@@ -129,13 +167,18 @@ class World:
         )
 
     def minutes(self, listing: Listing, session: date) -> Minutes:
-        """Bars of one contract-session; empty if it did not trade, was not listed, or the date has no (known) session."""
-        row = self.listings.row(listing.exchange, listing.token)
+        """
+        Bars of one contract-session; empty if it did not trade, was not listed, or the date has no (known) session.
+
+        They are those of the contract that had the token on that session.
+        """
+        row = self.listings.row(listing.exchange, listing.token, session)
         return NO_MINUTES if row is None else self._engine.minutes(row, session)
 
     def quote(self, listing: Listing, at: datetime) -> Quote:
         """The contract as a quote shows it at an aware instant."""
-        row, day = self.listings.row(listing.exchange, listing.token), ist_date(at)
+        day = ist_date(at)
+        row = self.listings.row(listing.exchange, listing.token, day)
         if row is None:
             return Quote(*[0] * 10)
         m = self._engine.minutes(row, day)
@@ -157,33 +200,40 @@ class World:
             *_sides(last, listing.tick_paise),
         )
 
-    def listed_on(self, session: date) -> Listings:
-        """Contracts of this world that were listed and had not expired on a date."""
+    def listed_on(self, session: date, first: NDArray[np.int32] | None = None) -> Listings:
+        """Contracts that were listed and had not expired on a date; ``first`` says from which date each counts."""
         c, ordinal = self.listings.columns, session.toordinal()
-        return self.listings.only(np.flatnonzero((c.kind == SPOT) | ((c.expiry >= ordinal) & (c.listed <= ordinal))))
+        begun = (c.listed if first is None else first) <= ordinal
+        return self.listings.only(np.flatnonzero((c.kind == SPOT) | ((c.expiry >= ordinal) & begun)))
+
+    def truth(self, session: date) -> list[truth.Row]:
+        """What happened to every contract that was alive on a session; empty without one."""
+        return list(truth.rows(self._engine, session))
 
     def bhavcopy(self, venue: str, segment: str, session: date) -> bytes | None:
         """The exchange's end-of-day file as plain CSV in the UDiFF layout; None if there was no session."""
         return eod_files.bhavcopy(self._engine, venue, segment, session)
 
-    def holiday_master(self) -> bytes:
-        """NSE's holiday list of the year, as JSON."""
-        return eod_files.holiday_master(self.calendar, self.day.year)
+    def holiday_master(self, year: int | None = None) -> bytes:
+        """NSE's holiday list of a year (None = of the world's last date), as JSON."""
+        return eod_files.holiday_master(self.calendar, year or self.day.year)
 
-    def _of_exchange(self, exchange: str) -> Listings:
+    def _of_exchange(self, exchange: str, among: Listings) -> Listings:
         code = EXCHANGES.index(exchange) if exchange in EXCHANGES else 99
-        return self.listings.only(np.flatnonzero(self.listings.columns.exchange == code))
+        return self.listings.only(among.rows[self.listings.columns.exchange[among.rows] == code])
 
     def _close_before(self, row: int, day: date) -> int:
         number = int(self.listings.columns.und[row])
-        days = self._engine.days
-        column = int(days.ordinals.searchsorted(day.toordinal())) - 1
-        at = int(self._engine.rows_of[number].searchsorted(row))
-        return int(self._engine.theory(number, max(column, 1))[at])
+        column = int(self._engine.days.ordinals.searchsorted(day.toordinal())) - 1
+        return int(self._engine.theory(number, max(column, 1), np.array([row]))[0])
 
 
-def _daily(unds: list[Underlying], day: date, anchor: date, calendar: Calendar, seed: int) -> Daily:
-    open_days = calendar.sessions(min(day, anchor) - _BACK, max(day, anchor) + _AHEAD)
+def _daily(
+    unds: list[Underlying], span: tuple[date, date], anchor: date, calendar: Calendar, seed: int
+) -> Daily:
+    """Closes from long before the span; the first session depends on the anchor where it can, so that worlds agree."""
+    first = min(span[0], anchor - _MONTHS) - _BACK
+    open_days = calendar.sessions(first, max(span[1], anchor) + _AHEAD)
     ordinals: Integers = np.array([d.toordinal() for d in open_days], np.int64)
     return daily(unds, seed, ordinals, anchor.toordinal())
 
