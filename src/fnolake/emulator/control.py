@@ -3,7 +3,7 @@ Control paths under ``/emulator/``, JSON both ways.
 
 =========  ======  ==========================================================================================
 clock      GET     the emulated instant; POST ``{"set": iso}``, ``{"advance": seconds}``, ``{"rate": r}``
-faults     GET     what is scripted, and all names there are; POST a script or a list; DELETE all
+faults     GET     what is scripted, with ``?log=1`` every random one; POST a script or a list; DELETE all
 truth      GET     ``?session=2026-08-03``: what every contract that was alive did on it, for tests
 asked      GET     counts, peaks and rejections, per user too, and the log; DELETE starts afresh
 signins    GET     live sign-ins per provider and user; POST ``{"revoke": "FN0001"}``, of one ``"provider"`` or both
@@ -58,9 +58,10 @@ def _set_clock(state: State, sent: Any, query: dict[str, str]) -> dict[str, Any]
     return _clock(state, sent, query)
 
 
-def _faults(state: State, _sent: Any, _query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+def _faults(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    log = {"log": state.faults.random_log()} if query.get("log") == "1" else {}
     known = {"answer": ANSWER_FAULTS, "row": ROW_FAULTS, "socket": SOCKET_FAULTS}
-    return {"faults": state.faults.report(), "known": known}
+    return {"faults": state.faults.report(), "known": known, **log}
 
 
 def _add_faults(state: State, sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401

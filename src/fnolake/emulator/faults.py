@@ -161,6 +161,7 @@ class RandomFaults:
     def __init__(self, rate: float, seed: int) -> None:
         self.rate, self._seed = rate, seed
         self.matched: Counter[str] = Counter()
+        self.log: list[dict[str, str]] = []
         self.struck: Counter[tuple[str, str, str]] = Counter()
         self._asked: Counter[str] = Counter()
         self._owed: dict[str, Fault] = {}
@@ -180,6 +181,10 @@ class RandomFaults:
         name = names[int(draw(self._seed, f"which {turn}") * len(names))]
         fault = Fault(name, provider=ask.provider, route=ask.route, options={"seconds": _HANG_S} if name == "hang" else {})
         self.struck[name, ask.provider, ask.route] += 1
+        self.log.append({
+            "fault": name, "provider": ask.provider, "route": ask.route, "contract": ask.contract,
+            "first": str(ask.first or ""), "last": str(ask.last or ""),
+        })
         if name not in ROW_FAULTS:
             return fault
         self._owed[key] = fault
@@ -220,6 +225,10 @@ class Faults:
             {"fault": f.name, "provider": f.provider, "route": f.route, "matched": f.matched, "struck": f.struck}
             for f in self._faults
         ] + self._random.report()
+
+    def random_log(self) -> list[dict[str, str]]:
+        """Every random fault in the order of striking: fault, provider, route, contract, first and last date asked for."""
+        return self._random.log
 
     def scripted(self, name: str) -> Fault | None:
         """The first fault of that name, counters untouched."""
