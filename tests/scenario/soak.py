@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -108,23 +108,33 @@ def run(soak: Soak, folder: Path, tell: Callable[[str], None] = lambda _line: No
         desk = Desk(folder / "lake", emulator.url, {"FNOLAKE_HTTP__READ_S": "5"})
         _signed_in(desk)
         stops: Counter[str] = Counter()
-        for number, day in enumerate(soak.sessions):
-            stops += _evening(emulator, desk, day, soak.sessions[max(number - soak.look_back, 0):number + 1], soak.runs, tell)
-        if soak.look_back:
-            stops += _evening(emulator, desk, soak.sessions[-1] + timedelta(days=1), soak.sessions[-soak.look_back:], soak.runs, tell)
+        stopped: set[date] = set()
+        for day, window in _evenings(soak):
+            early = _evening(emulator, desk, day, window, soak.runs, tell)
+            stops += early
+            stopped |= {*window} if early else set()
         asked = json.loads(json.dumps(emulator.get("/emulator/asked?log=0")))
         with open_lake(desk.lake, write=False, environ=desk.environment()) as lake:
-            rows = compared(lake, emulator, soak.sessions)
+            rows = compared(lake, emulator, soak.sessions, stopped)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         struck = Counter(one["fault"] for one in _log(emulator))
     return Result(rows, struck, sum(asked["routes"].values()), time.monotonic() - begun, memory, stops)
 
 
+def _evenings(soak: Soak) -> Iterator[tuple[date, Sequence[date]]]:
+    """Each evening with the sessions it looks at; the last sessions are looked at once more the evening after."""
+    for number, day in enumerate(soak.sessions):
+        yield day, soak.sessions[max(number - soak.look_back, 0):number + 1]
+    if soak.look_back:
+        yield soak.sessions[-1] + timedelta(days=1), soak.sessions[-soak.look_back:]
+
+
 def _signed_in(desk: Desk) -> None:
     """Set up and sign in, as often as the faults make it necessary."""
-    for _ in range(8):
+    tries: list[Callable[[], object]] = [desk.sign_in, *[lambda: desk.run("login", "demo")] * 7]
+    for sign_in in tries:
         try:
-            desk.sign_in()
+            sign_in()
         except AssertionError:
             continue
         return
@@ -150,7 +160,7 @@ def _evening(emulator: Emulator, desk: Desk, day: date, window: Sequence[date], 
     return stops
 
 
-def compared(lake: Lake, emulator: Emulator, sessions: Sequence[date]) -> pl.DataFrame:
+def compared(lake: Lake, emulator: Emulator, sessions: Sequence[date], stopped: Collection[date]) -> pl.DataFrame:
     """
     One row a contract-session that was alive by the truth: the truth, the claim, what is stored, and whether the reason is true.
 
@@ -180,7 +190,7 @@ def compared(lake: Lake, emulator: Emulator, sessions: Sequence[date]) -> pl.Dat
         ))
     rows = pl.concat(parts, how="diagonal_relaxed")
     no_file_names_it = (pl.col("kind") == "spot") & pl.col("underlying").is_in(sorted(NOT_IN_MASTER)) & pl.col("contract").is_null()
-    return judged(rows.filter(~no_file_names_it), faults)
+    return judged(rows.filter(~no_file_names_it), faults, stopped)
 
 
 def _claims(lake: Lake, day: date) -> pl.DataFrame:

@@ -46,3 +46,17 @@ def test_every_contract_is_the_one_it_is_called(result: Result) -> None:
     known = result.rows.filter(pl.col("known_as").is_not_null())
     assert known.filter(pl.col("known_as") != pl.col("true_name")).is_empty()
     assert result.traded.filter(pl.col("known_as").is_null()).is_empty()
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Nights on which every eighth request goes wrong, with one sync each and no look back."""
+    found = run(Soak(date(2026, 7, 31), date(2026, 8, 4), ("TCS", "NIFTYFPI"), 0.12, 3, look_back=0, runs=1), tmp_path_factory.mktemp("hard"))
+    print("\n".join(found.lines()))
+    return found
+
+
+def test_nights_that_are_never_repaired_say_truly_what_is_wrong(hard: Result) -> None:
+    assert hard.false_verified.is_empty(), hard.false_verified
+    assert hard.unexplained.is_empty(), hard.unexplained.select("exchange", "token", "session", "kind", "status", "why", "faults")
+    assert hard.traded.filter(pl.col("proof") != "verified")["why"].n_unique() >= 5
