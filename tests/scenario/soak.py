@@ -48,6 +48,7 @@ class Soak:
     look_back: int = 3
     runs: int = 4
     recycle: bool = False
+    events: Path | None = None
 
     @property
     def sessions(self) -> list[date]:
@@ -103,6 +104,7 @@ def run(soak: Soak, folder: Path, tell: Callable[[str], None] = lambda _line: No
     words = [
         "--date", soak.sessions[0].isoformat(), "--underlyings", ",".join(soak.underlyings), "--limits", "off", "--rate", "0",
         "--fault-rate", str(soak.rate), "--fault-seed", str(soak.seed), *(["--recycle-tokens"] if soak.recycle else []),
+        *(["--events", str(soak.events)] if soak.events else []),
     ]
     with started(*words) as emulator:
         desk = Desk(folder / "lake", emulator.url, {"FNOLAKE_HTTP__READ_S": "5"})
@@ -223,9 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--look-back", type=int, default=3, help="sessions that each evening looks back at")
     add("--runs", type=int, default=4, help="syncs an evening at most")
     add("--recycle-tokens", action="store_true")
+    add("--events", type=Path, help="JSON file with what happens to contracts, see fnolake.emulator.events")
     add("--out", type=Path, help="write every contract-session here, as Parquet")
     given = parser.parse_args(arguments)
-    soak = Soak(given.first, given.last, tuple(given.underlyings.split(",")), given.rate, given.seed, given.look_back, given.runs, given.recycle_tokens)
+    soak = Soak(given.first, given.last, tuple(given.underlyings.split(",")), given.rate, given.seed, given.look_back, given.runs, given.recycle_tokens, given.events)
     with tempfile.TemporaryDirectory() as folder:
         result = run(soak, Path(folder), lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(result.lines()))

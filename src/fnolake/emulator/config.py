@@ -86,6 +86,7 @@ class EmulatorConfig:
         fault_seed: Another seed draws other faults.
         recycle_tokens: Stocks' tokens are given again to later contracts, and history is by token.
         serve_expired: Contracts that have expired while the emulator runs are still served.
+        events: What happens to contracts in their lives, as decoded JSON, see :mod:`fnolake.emulator.events`.
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.
         quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
@@ -112,6 +113,7 @@ class EmulatorConfig:
     fault_seed: int = 1
     recycle_tokens: bool = False
     serve_expired: bool = False
+    events: tuple[dict[str, Any], ...] = ()
     socket_cap: int = 100
     history_days: int = 304
     quiet_until: WallTime = DEFAULT_QUIET_UNTIL

@@ -7,6 +7,7 @@ the exchange's files are totals of those bars. Built for a span of dates, or ove
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from fnolake.emulator import eod_files, master_files, real_masters, truth, universe
 from fnolake.emulator.engine import Engine
+from fnolake.emulator.events import Event, as_of, eras, relisted, repriced
 from fnolake.emulator.hashing import Integers
 from fnolake.emulator.listings import EXCHANGES, SPOT, Listing, Listings, Underlying
 from fnolake.emulator.minutes import NO_MINUTES, Minutes
@@ -49,6 +51,14 @@ class Quote:
     ask: int
 
 
+@dataclass(frozen=True)
+class _Era:
+    """A market between two events."""
+
+    listings: Listings
+    engine: Engine
+
+
 class World:
     """A market. Holds its listings as columns and nothing per trade; may be shared between threads."""
 
@@ -62,11 +72,25 @@ class World:
         files: Mapping[str, bytes] | None = None,
         *,
         recycle: bool = False,
+        events: Sequence[Event] = (),
     ) -> None:
         self.since, self.day = span
         self.calendar, self.listings = calendar, listings
-        self._engine = Engine(listings.columns, listings.underlyings, days, calendar, seed)
-        self._files, self._seed, self._recycle = files, seed, recycle
+        self._names = [und.name for und in listings.underlyings]
+        self._files, self._seed, self._recycle, self._events = files, seed, recycle, tuple(events)
+        self._begins = eras(events, *span)
+        self._eras = [self._era_of(begin, days) for begin in self._begins]
+
+    def _era_of(self, begin: int, days: Daily) -> _Era:
+        listings = self.listings
+        if self._events:
+            columns, unds = as_of(listings.columns, listings.underlyings, self._events, begin)
+            listings = Listings(columns, unds)
+        return _Era(listings, Engine(listings.columns, listings.underlyings, days, self.calendar, self._seed))
+
+    def _on(self, day: date) -> _Era:
+        """Listings and trades as they stand on a date."""
+        return self._eras[max(bisect_right(self._begins, day.toordinal()) - 1, 0)]
 
     @classmethod
     def build(
@@ -77,6 +101,7 @@ class World:
         seed: int = SEED,
         since: date | None = None,
         recycle: bool = False,
+        events: Sequence[Event] = (),
     ) -> World:
         """
         The invented market, with every contract that lives on any date of a span.
@@ -87,6 +112,7 @@ class World:
             seed: Another seed is another history.
             since: First date of the span; None = ``day``. What expired before it is not there.
             recycle: Whether stocks' tokens are given again to later contracts.
+            events: What happens to contracts in their lives.
 
         Raises:
             ValueError: An underlying this market does not have.
@@ -94,17 +120,22 @@ class World:
         calendar = Calendar.bundled()
         unds = universe.underlyings(underlyings)
         span = (since or day, day)
-        days = _daily(unds, span, universe.ANCHOR, calendar, seed)
+        days = repriced(_daily(unds, span, universe.ANCHOR, calendar, seed), unds, events)
         columns = universe.build_columns(unds, span, calendar, days.closes, days.ordinals, recycle=recycle)
-        return cls(span, calendar, Listings(columns, unds), days, seed, recycle=recycle)
+        listings = Listings(relisted(columns, unds, events), unds)
+        return cls(span, calendar, listings, days, seed, recycle=recycle, events=events)
 
     def reaching(self, day: date) -> World:
         """This world, or one that covers ``day`` too; one over real masters stays as it is."""
         if self._files is not None or self.since <= day <= self.day:
             return self
-        names = [und.name for und in self.listings.underlyings]
         return World.build(
-            max(day, self.day), underlyings=names, seed=self._seed, since=min(day, self.since), recycle=self._recycle
+            max(day, self.day),
+            underlyings=self._names,
+            seed=self._seed,
+            since=min(day, self.since),
+            recycle=self._recycle,
+            events=self._events,
         )
 
     @classmethod
@@ -147,12 +178,13 @@ class World:
         if self._files is not None:
             return self.listings
         c = self.listings.columns
-        return self.listed_on(day, c.shown if morning else c.listed)
+        return self._alive(day, c.shown if morning else c.listed)
 
     def find(self, exchange: str, token: int, on: date | None = None) -> Listing | None:
         """The listing of a token on a date (None = the last), whether or not it is alive then."""
-        row = self.listings.row(exchange, token, on)
-        return None if row is None else self.listings.at(row)
+        listings = self._on(on or self.day).listings
+        row = listings.row(exchange, token, on)
+        return None if row is None else listings.at(row)
 
     def search(self, exchange: str, text: str, on: date | None = None) -> list[Listing]:
         """Listings of a date whose trading symbol holds every word, spot first, then by expiry."""
@@ -172,18 +204,20 @@ class World:
 
         They are those of the contract that had the token on that session.
         """
-        row = self.listings.row(listing.exchange, listing.token, session)
-        return NO_MINUTES if row is None else self._engine.minutes(row, session)
+        era = self._on(session)
+        row = era.listings.row(listing.exchange, listing.token, session)
+        return NO_MINUTES if row is None else era.engine.minutes(row, session)
 
     def quote(self, listing: Listing, at: datetime) -> Quote:
         """The contract as a quote shows it at an aware instant."""
         day = ist_date(at)
-        row = self.listings.row(listing.exchange, listing.token, day)
+        era = self._on(day)
+        row = era.listings.row(listing.exchange, listing.token, day)
         if row is None:
             return Quote(*[0] * 10)
-        m = self._engine.minutes(row, day)
+        m = era.engine.minutes(row, day)
         seen = int(m.epoch_s.searchsorted(at.timestamp(), "right"))
-        before = self._close_before(row, day)
+        before = _close_before(era.engine, row, day)
         if not seen:
             return Quote(before, 0, 0, 0, before, 0, 0, 0, *_sides(before, listing.tick_paise))
         last, bought = int(m.close[seen - 1]), int(m.cumulative[seen - 1])
@@ -200,32 +234,38 @@ class World:
             *_sides(last, listing.tick_paise),
         )
 
-    def listed_on(self, session: date, first: NDArray[np.int32] | None = None) -> Listings:
-        """Contracts that were listed and had not expired on a date; ``first`` says from which date each counts."""
-        c, ordinal = self.listings.columns, session.toordinal()
-        begun = (c.listed if first is None else first) <= ordinal
-        return self.listings.only(np.flatnonzero((c.kind == SPOT) | ((c.expiry >= ordinal) & begun)))
+    def listed_on(self, session: date) -> Listings:
+        """Contracts that were listed and had not expired on a date, as they stood on it."""
+        return self._alive(session, self.listings.columns.listed)
+
+    def _alive(self, day: date, first: NDArray[np.int32]) -> Listings:
+        """What lives on a date; ``first`` says from which date each contract counts."""
+        listings, ordinal = self._on(day).listings, day.toordinal()
+        c = listings.columns
+        return listings.only(np.flatnonzero((c.kind == SPOT) | ((c.expiry >= ordinal) & (first <= ordinal))))
 
     def truth(self, session: date) -> list[truth.Row]:
         """What happened to every contract that was alive on a session; empty without one."""
-        return list(truth.rows(self._engine, session))
+        return list(truth.rows(self._on(session).engine, session))
 
     def bhavcopy(self, venue: str, segment: str, session: date) -> bytes | None:
         """The exchange's end-of-day file as plain CSV in the UDiFF layout; None if there was no session."""
-        return eod_files.bhavcopy(self._engine, venue, segment, session)
+        return eod_files.bhavcopy(self._on(session).engine, venue, segment, session)
 
     def holiday_master(self, year: int | None = None) -> bytes:
         """NSE's holiday list of a year (None = of the world's last date), as JSON."""
         return eod_files.holiday_master(self.calendar, year or self.day.year)
 
-    def _of_exchange(self, exchange: str, among: Listings) -> Listings:
+    @staticmethod
+    def _of_exchange(exchange: str, among: Listings) -> Listings:
         code = EXCHANGES.index(exchange) if exchange in EXCHANGES else 99
-        return self.listings.only(among.rows[self.listings.columns.exchange[among.rows] == code])
+        return among.only(among.rows[among.columns.exchange[among.rows] == code])
 
-    def _close_before(self, row: int, day: date) -> int:
-        number = int(self.listings.columns.und[row])
-        column = int(self._engine.days.ordinals.searchsorted(day.toordinal())) - 1
-        return int(self._engine.theory(number, max(column, 1), np.array([row]))[0])
+
+def _close_before(engine: Engine, row: int, day: date) -> int:
+    number = int(engine.columns.und[row])
+    column = int(engine.days.ordinals.searchsorted(day.toordinal())) - 1
+    return int(engine.theory(number, max(column, 1), np.array([row]))[0])
 
 
 def _daily(
