@@ -38,6 +38,10 @@ class FakeListing:
     master_fields: tuple[str, ...] = ()
     listed: date = date.min
 
+    @property
+    def ends(self):
+        return self.expiry
+
 
 def minutes(count: int, open_s: int = int(OPEN.timestamp())):
     n = np.arange(count, dtype=np.int64)

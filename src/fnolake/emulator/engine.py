@@ -146,7 +146,7 @@ class Engine:
     def _alive(self, number: int, ordinal: int) -> Integers:
         """Rows of an underlying that are listed on a date and have not expired."""
         c, rows = self.columns, self.rows_of[number]
-        alive = (c.kind[rows] == SPOT) | ((c.expiry[rows] >= ordinal) & (c.listed[rows] <= ordinal))
+        alive = (c.kind[rows] == SPOT) | ((c.ends[rows] >= ordinal) & (c.listed[rows] <= ordinal))
         return np.asarray(rows[alive])
 
     def _make_path(self, number: int, column: int, venue: str) -> Path:

@@ -48,7 +48,7 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
     if code in (0, 2):
         kept &= (t.lots > 0) & (c.kind[rows] == SPOT)
     else:
-        kept &= (c.expiry[rows] >= today) & (c.listed[rows] <= today)
+        kept &= (c.ends[rows] >= today) & (c.listed[rows] <= today)
     before = engine.theory(number, max(column - 1, 1), rows)
     underlying = round(float(np.exp(engine.days.closes[number, column])))
     close, settle = _closes(engine, number, column, t, code, underlying)
@@ -81,13 +81,13 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
 def _identity(engine: Engine, row: int, name: str, *, is_index: bool) -> tuple[str, str]:
     """The instrument type, and the fields from the expiry to the instrument's name, commas around them."""
     c = engine.columns
-    expiry = date.fromordinal(int(c.expiry[row]))
+    expiry, ends = date.fromordinal(int(c.expiry[row])), date.fromordinal(int(c.ends[row]))
     if c.kind[row] == FUTURE:
-        return ("IDF" if is_index else "STF"), f",{expiry},{expiry},,,{bfo_symbol(name, expiry, None, None)},"
+        return ("IDF" if is_index else "STF"), f",{expiry},{ends},,,{bfo_symbol(name, expiry, None, None)},"
     strike, right = int(c.strike[row]), ("CE", "PE")[int(c.right[row]) - 1]
     return (
         "IDO" if is_index else "STO"
-    ), f",{expiry},{expiry},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
+    ), f",{expiry},{ends},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
 
 
 def _closes(

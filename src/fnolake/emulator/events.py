@@ -8,8 +8,8 @@ lot           contracts expiring from ``from_expiry`` have ``lot`` (NSE/FAOP/735
 expiry_moved  from ``on``, all contracts of ``expiry`` expire on ``to`` (NSE/FAOP/71876 of 2025-12-29)
 dividend      on ``on``, price and all strikes listed before fall by ``paise`` (NCL/CMPT/74060, 2026-06-10)
 rename        from ``on``, the underlying and its symbols are called ``to`` (LTIM, 2026-02-27)
-demerger      all contracts expire the day before ``on`` (known a week before) and are listed again, same symbols, other
-              tokens; the price falls by ``paise`` (VEDL, 2026-04-29/30)
+demerger      all contracts end the day before ``on`` (the file's actual expiry; the nominal one stays: inferred from its two
+              columns) and are listed again on it, same symbols, other tokens; the price falls by ``paise`` (VEDL, 2026-04-30)
 ============  =====================================================================================================
 """
 
@@ -28,7 +28,6 @@ from fnolake.emulator.prices import Daily
 
 KINDS = ("lot", "expiry_moved", "dividend", "rename", "demerger")
 _RELISTED = 5_000_000
-_NOTICE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Event:
     @property
     def begins(self) -> int:
         """The first date (ordinal) of which masters and files show it; 0 = always."""
-        return self.on - _NOTICE_DAYS if self.kind == "demerger" else self.on
+        return 0 if self.kind == "demerger" else self.on
 
 
 def repriced(days: Daily, unds: Sequence[Underlying], events: Sequence[Event]) -> Daily:
@@ -90,7 +89,7 @@ def repriced(days: Daily, unds: Sequence[Underlying], events: Sequence[Event]) -
 
 
 def relisted(columns: Columns, unds: Sequence[Underlying], events: Sequence[Event]) -> Columns:
-    """The columns with a second listing of every contract that a demerger ends, and with revised lots."""
+    """The columns with revised lots, and with an end and a second listing of every contract that a demerger meets."""
     for number, event in _numbered(unds, events):
         mine = (columns.und == number) & (columns.kind != SPOT)
         if event.kind == "lot":
@@ -113,15 +112,13 @@ def as_of(
         if event.kind == "expiry_moved":
             to = date.fromisoformat(event.to).toordinal()
             moved = (columns.und == number) & (columns.expiry == event.expiry)
-            columns = replace(columns, expiry=np.where(moved, to, columns.expiry).astype(np.int32))
+            expiry, ends = (np.where(moved, to, old).astype(np.int32) for old in (columns.expiry, columns.ends))
+            columns = replace(columns, expiry=expiry, ends=ends)
         elif event.kind == "dividend":
             adjusted = mine & (columns.kind == OPTION) & (columns.expiry >= event.on)
             columns = replace(columns, strike=np.where(adjusted, columns.strike - event.paise, columns.strike))
         elif event.kind == "rename":
             named[number] = replace(named[number], name=event.to)
-        elif event.kind == "demerger":
-            ended = mine & (columns.expiry >= event.on)
-            columns = replace(columns, expiry=np.where(ended, event.on - 1, columns.expiry).astype(np.int32))
     return columns, named
 
 
@@ -134,6 +131,7 @@ def eras(events: Sequence[Event], since: date, until: date) -> list[int]:
 def _with_copies(columns: Columns, rows: Integers, on: int) -> Columns:
     whole = {name: np.concatenate([getattr(columns, name), getattr(columns, name)[rows]]) for name in Columns.__annotations__}
     first = len(columns)
+    whole["ends"][rows] = on - 1
     whole["token"][first:] += _RELISTED
     whole["listed"][first:] = on
     whole["shown"][first:] = on

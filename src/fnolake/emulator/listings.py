@@ -35,7 +35,7 @@ class Listing:
     """
     One contract in model words, with its row of the broker's master (empty last field included).
 
-    ``listed`` is the first date on which it trades (0001-01-01 for spot).
+    ``listed`` is the first date on which it trades (0001-01-01 for spot), ``ends`` the last (None for spot).
     """
 
     exchange: str
@@ -53,6 +53,7 @@ class Listing:
     is_index: bool
     master_fields: tuple[str, ...]
     listed: date = date.min
+    ends: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Columns:
     """
     Parallel arrays, one row a contract; dates are ordinals (0 = none), strikes paise.
 
-    ``listed`` is the first date on which it trades, ``shown`` the first whose morning master has it: a strike that was
+    ``ends`` is the last date on which it trades: its expiry, or the eve of a demerger. ``listed`` is the first one, ``shown`` the first whose morning master has it: a strike that was
     added in the day is shown the day after.
     """
 
@@ -90,6 +91,7 @@ class Columns:
     und: NDArray[np.int16]
     kind: NDArray[np.uint8]
     expiry: NDArray[np.int32]
+    ends: NDArray[np.int32]
     listed: NDArray[np.int32]
     shown: NDArray[np.int32]
     strike: Integers
@@ -115,7 +117,8 @@ class ColumnsBuilder:
         """Columns in the order of the invariant."""
         table = np.array(self.rows, dtype=np.int64).reshape(-1, 11)
         table = table[np.lexsort((table[:, 4], table[:, 1], table[:, 0]))]
-        kinds = (np.uint8, np.int64, np.int16, np.uint8, np.int32, np.int32, np.int32, np.int64, np.uint8, np.int32, np.int16)
+        table = np.insert(table, 5, table[:, 4], axis=1)
+        kinds = (np.uint8, np.int64, np.int16, np.uint8, np.int32, np.int32, np.int32, np.int32, np.int64, np.uint8, np.int32, np.int16)
         return Columns(*(np.ascontiguousarray(table[:, i].astype(kind)) for i, kind in enumerate(kinds)))
 
 
@@ -207,6 +210,7 @@ class Listings(Sequence[Listing]):
             und.is_index,
             fields,
             date.fromordinal(int(c.listed[row]) or 1),
+            date.fromordinal(int(c.ends[row])) if c.ends[row] else None,
         )
 
 

@@ -144,9 +144,9 @@ class State:
             return None
         today = self.clock.now().date()
         found = self.world.find(exchange, int(token), today)
-        if found is None or found.expiry is None or self.config.masters:
+        if found is None or found.ends is None or self.config.masters:
             return None if found is None or (found.expiry or today) < today else found
-        too_early, too_late = found.listed > today, found.expiry < today and not self.config.serve_expired
+        too_early, too_late = found.listed > today, found.ends < today and not self.config.serve_expired
         return None if too_early or too_late else found
 
     async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:

@@ -242,7 +242,7 @@ class World:
         """What lives on a date; ``first`` says from which date each contract counts."""
         listings, ordinal = self._on(day).listings, day.toordinal()
         c = listings.columns
-        return listings.only(np.flatnonzero((c.kind == SPOT) | ((c.expiry >= ordinal) & (first <= ordinal))))
+        return listings.only(np.flatnonzero((c.kind == SPOT) | ((c.ends >= ordinal) & (first <= ordinal))))
 
     def truth(self, session: date) -> list[truth.Row]:
         """What happened to every contract that was alive on a session; empty without one."""
