@@ -72,13 +72,13 @@ def test_no_rows_are_an_empty_list_a_header_or_a_word(terminal: Terminal) -> Non
 
 def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
     terminal("bars", "TCS", "--kind", "future", "--expiry", "near", "--from", "2026-11-20")
-    terminal("bars", "TCS", "--expiry", "2026-11-24", "--session", "2026-11-20")
+    terminal("bars", "TCS", "--expiry", "2026-11-24", "--session", "2026-11-20", "--interval", "5m")
     terminal("coverage", "--to", "2026-11-20", "-u", "tcs", "-u", "NIFTY", "-u", "TCS")
     terminal("gaps", "--kind", "spot", "--kind", "future")
     terminal("instruments", "--underlying", "tcs", "--kind", "option", "--on", "2026-11-20")
     assert terminal.lake.asked == [
-        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None})),
-        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY})),
+        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None, "interval": "1m", "as_of": None})),
+        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY, "interval": "5m", "as_of": None})),
         ("coverage", {"start": None, "end": FRIDAY, "underlying": ("TCS", "NIFTY")}),
         ("gaps", {"start": None, "end": None, "underlying": (), "kind": ("spot", "future")}),
         ("instruments", {"underlying": "TCS", "kind": "option", "expiry": None, "on": FRIDAY}),
@@ -89,6 +89,12 @@ def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
 def test_instruments_show_rupees(terminal: Terminal) -> None:
     assert terminal("instruments").stdout.splitlines() == ["symbol,strike,lot,token", "TCS23NOV26C312.5,312.5,1,45161"]
     assert " 45161" in terminal("instruments", "--format", "table").stdout
+
+
+def test_contracts_that_providers_list_differently_can_be_asked_for(terminal: Terminal) -> None:
+    done = terminal("instruments", "--differing")
+    assert (done.exit_code, done.stdout.strip()) == (0, "symbol,strike,lot,token")
+    assert "No contract is listed differently" in terminal("instruments", "--differing", "--format", "table").output
 
 
 def test_instruments_sync_takes_the_masters_for_writing(terminal: Terminal) -> None:

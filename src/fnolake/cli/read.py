@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,10 +67,11 @@ def instruments_find(
     kind: KindOption = None,
     expiry: Annotated[str | None, typer.Option("--expiry", metavar="DATE", help="Only this expiry.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As they stood on that session.")] = None,
+    differing: Annotated[bool, typer.Option("--differing", help="Only those that two providers list differently.")] = False,
     form: FormatOption = None,
 ) -> None:
     """
-    Find contracts.
+    Find contracts, with each provider's symbol.
 
     In Python: lake.instruments.
     """
@@ -80,6 +82,10 @@ def instruments_find(
             underlying=underlying.strip().upper() if underlying else None, kind=kind.value if kind else None,
             expiry=day_of(expiry, "--expiry"), on=day_of(on, "--on"),
         )
+    if differing:
+        frame = frame.drop_nulls("differs") if "differs" in frame.columns else frame.clear()
+        render(in_rupees(frame), form, nothing="No contract is listed differently by two providers.")
+        return
     render(in_rupees(frame), form, nothing="No such contract here: fnolake instruments sync takes today's masters")
 
 
@@ -136,15 +142,23 @@ def draw(frame: pl.DataFrame) -> None:
 
 def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
-    underlying: UnderlyingsOption = None, kind: KindsOption = None, form: FormatOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None,
+    repairs: Annotated[bool, typer.Option("--repairs", help="What was found instead, mismatches included, and what was tried.")] = False,
+    form: FormatOption = None,
 ) -> None:
     """
     List what is missing and why.
 
-    In Python: lake.gaps.
+    In Python: lake.gaps, lake.repairs.
     """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
+    if repairs:
+        with desk_of(context).open() as lake:
+            found = lake.repairs(underlying=names_of(underlying), kind=kinds)
+        found = found.filter((found["session"] >= (first or date.min)) & (found["session"] <= (last or date.max)))
+        render(found, form, nothing="Nothing was found that is to be asked again.")
+        return
     with desk_of(context).open() as lake:
         frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
     render(frame, form, nothing="No gaps in what is known: fnolake coverage shows it.")
@@ -184,16 +198,21 @@ def bars(
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None, form: FormatOption = None,
+    end: ToOption = None,
+    interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
+    form: FormatOption = None,
 ) -> None:
     """
-    Read minute bars in rupees and IST.
+    Read bars in rupees and IST.
 
     In Python: lake.bars.
     """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
-        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+        frame = lake.bars(
+            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval, as_of=as_of,
+        )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
     render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

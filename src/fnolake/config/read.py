@@ -27,6 +27,7 @@ from fnolake.config.settings import (
     ExchangeSettings,
     FirstockSettings,
     HttpSettings,
+    RepairSettings,
     Settings,
     ShoonyaSettings,
     SyncSettings,
@@ -40,11 +41,13 @@ _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
-    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("calendar",): CalendarSettings,
+    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
+    ("calendar",): CalendarSettings,
     ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
+    "tries": (0, 30), "second_day": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final = MappingProxyType({"generation": GENERATIONS, "limits": LIMITS})
@@ -213,6 +216,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         shoonya=ShoonyaSettings(**table("provider", "shoonya")), firstock=FirstockSettings(**table("provider", "firstock")),
         exchange=ExchangeSettings(**table("exchange")),
         sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
+        repair=RepairSettings(**table("repair")),
         calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

@@ -68,9 +68,15 @@ class FirstockSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
-    """Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's."""
+    """
+    Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's.
+
+    ``wait``: on the evening of a session, options that do not expire wait for its file until the next morning, if there is
+    consent or a ``drop`` folder in the lake.
+    """
 
     consent: bool = False
+    wait: bool = True
     nse_archives: str = ""
     bse: str = ""
     nse: str = ""
@@ -96,6 +102,18 @@ class CompareSettings:
     """Table ``[compare]``: ``sample`` is the share of contract-sessions that a second provider is asked for too, 0 to 1."""
 
     sample: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RepairSettings:
+    """
+    Table ``[repair]``: a finding is asked again on ``tries`` evenings before it is given up.
+
+    ``second_day`` is the share of complete contract-sessions that are asked again on the next evening, to compare, 0 to 1.
+    """
+
+    tries: int = 3
+    second_day: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +150,7 @@ class Settings:
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""

@@ -137,7 +137,7 @@ def draw(seed: int, key: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-FILE_ROUTES = ("masters", "symbols", "bhavcopy", "holidays")
+FILE_ROUTES = ("masters", "symbols", "bhavcopy", "holidays", "reference")
 _HISTORY_FAULTS = (
     "rate_rejection", "sign_in_loss", "empty_body", "html_502", "timeout_504", "hang", "cut_body", "false_no_data",
     "malformed_row", "missing_minute", "duplicate", "wrong_zone", "late_last_bar", "recycled_token", "mock_saturday",

@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 2
-"""2 added comparisons and differences. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 4
+"""2 added comparisons and differences, 3 who lists what, 4 the reference files. An older one is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -43,6 +43,10 @@ TABLES = (
     create index if not exists coverage_covered on coverage (session, contract)
         where outcome in ('complete', 'untraded', 'empty_stated')
     """,
+    """
+    create index if not exists coverage_open on coverage (session, contract)
+        where outcome not in ('complete', 'untraded', 'empty_stated') or proof = 'mismatch'
+    """,
     "create index if not exists attempts_of on attempts (session, contract)",
     "create table if not exists dirty (session integer primary key)",
     """
@@ -61,7 +65,13 @@ TABLES = (
     """,
     """
     create table if not exists provider_symbols (
-        contract bigint not null, provider text not null, symbol text not null, primary key (contract, provider))
+        contract bigint not null, provider text not null, symbol text not null, since integer not null default 0,
+        gone integer, primary key (contract, provider))
+    """,
+    """
+    create table if not exists listing_differences (
+        contract bigint not null, provider text not null, name text not null, kept text not null, theirs text not null,
+        since integer not null, primary key (contract, provider, name))
     """,
     """
     create table if not exists masters (
@@ -78,6 +88,12 @@ TABLES = (
         findings text not null, primary key (venue, segment, session))
     """,
     """
+    create table if not exists reference_files (
+        kind text not null, day integer not null, file text not null, payload_hash text not null,
+        file_rows bigint not null, findings text not null, content text not null, taken_us bigint not null,
+        primary key (kind, day))
+    """,
+    """
     create table if not exists comparisons (
         comparison bigint primary key, contract bigint not null, session integer not null, first_provider text not null,
         first_attempt bigint, second_provider text not null, second_attempt bigint, agreed integer not null,
@@ -91,6 +107,39 @@ TABLES = (
     """,
 )
 """``batch`` 0 in coverage: the bars, if any, are in the published session."""
+
+FILL_SYMBOLS = """
+insert into provider_symbols (contract, provider, symbol, since)
+select contract, coalesce((select provider from masters order by taken_us limit 1), 'shoonya'), provider_symbol, min(first_seen)
+from instruments where contract not in (select contract from provider_symbols) group by contract
+"""
+"""Where nothing says who lists a contract (before version 3, or a catalog without symbols): the first provider that was asked."""
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    2: (),
+    3: (
+        "alter table provider_symbols add column since integer not null default 0",
+        "alter table provider_symbols add column gone integer",
+        """
+        update provider_symbols set
+            since = coalesce((select min(first_seen) from instruments i where i.contract = provider_symbols.contract), 0),
+            gone = (select valid_to + 1 from instruments i where i.contract = provider_symbols.contract order by revision desc limit 1)
+        """,
+        FILL_SYMBOLS,
+    ),
+    4: (),
+}
+"""Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
+
+OLD_READER: dict[int, tuple[str, ...]] = {
+    2: (),
+    3: (
+        "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
+        "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
+    ),
+    4: ("create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",),
+}
+"""What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 
 TAKE_COVERAGE = """
 insert into coverage (session, contract, attempt, batch, outcome, proof, rank, reasons, bars, first_us, last_us, volume,

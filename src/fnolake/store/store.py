@@ -20,8 +20,8 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.store import as_of, batches, compared, exchange, known, late, listings, masters, repairs
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -34,6 +34,7 @@ from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
 from fnolake.store.rebuild import RebuildReport
+from fnolake.store.reference import ReferenceShelf
 from fnolake.store.state import StateFolder
 from fnolake.store.upkeep import UpkeepReport
 
@@ -155,16 +156,32 @@ class Store:
         Keep a master's file and diff its listings with what is known (design section 4, Identity).
 
         Returns:
-            How many listings are ``new``, ``amended``, ``delisted`` and ``identity_uncertain``.
+            How many listings are ``new``, ``amended``, ``delisted``, ``identity_uncertain``; how many ``differ`` from
+            what another provider says, and how many only this one lists (``only_here``).
         """
         self._writable()
         with self._writing, disk_guard(self.path):
             return masters.take_master(self.path, self._ledger, self._book, master, raw, _now_us())
 
     def masters_taken(self, day: date, provider: str | None = None) -> bool:
-        """Whether a master of that day (and that provider) is here."""
-        found = self._ledger.rows("select 1 from masters where day = ? and coalesce(?, provider) = provider limit 1", (days(day), provider))
-        return bool(found)
+        """Whether a master of that day is here, of that provider where one is named."""
+        return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
+
+    def listed_by(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
+        """
+        Who can be asked for contracts (None = all): contract, provider; by contract, who has the say on it first.
+
+        A contract that nobody lists any more is given with those that did.
+        """
+        return listings.listed_by(self._ledger, contracts)
+
+    def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
+        """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
+        return listings.symbols(self._ledger, contracts)
+
+    def listing_differences(self) -> pl.DataFrame:
+        """Where a provider's last master says something else than what is kept of a contract: ``listings.DIFFERENCE_SCHEMA``."""
+        return listings.differences(self._ledger)
 
     def masters(self) -> pl.DataFrame:
         """Every master taken (``masters.MASTER_SCHEMA``), findings as JSON."""
@@ -188,6 +205,11 @@ class Store:
         self._writable()
         with self._writing, disk_guard(self.path):
             return exchange.take(self.path, self._ledger, day, raw)
+
+    @property
+    def references(self) -> ReferenceShelf:
+        """The exchange's reference files: symbol changes, securities, corporate actions, holidays, lots."""
+        return ReferenceShelf(self.path, self._ledger, self._writable)
 
     def exchange_days(self) -> set[tuple[str, str, date]]:
         """(venue, segment, session) of the exchange's files that are here."""
@@ -230,6 +252,10 @@ class Store:
         attributes, with the dates of its whole life.
         """
         return self._book.on(on, underlyings, kinds)
+
+    def with_symbols(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``."""
+        return listings.beside(self._ledger, rows)
 
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""
@@ -275,6 +301,10 @@ class Store:
         """Pairs (contract, session) that a provider other than the kept one said to have no more."""
         return compared.given_up(self._ledger, sessions)
 
+    def open_findings(self, since: date, near_since: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What is not as the exchange says or not there (``repairs.OPEN``), and every try at it (``repairs.TRIES``)."""
+        return repairs.read(self._ledger, since, near_since)
+
     def publish(self, session: date) -> PublishResult:
         """
         Write a session to the Delta tables ``bars`` and ``coverage`` and name that version in the ledger.
@@ -295,6 +325,15 @@ class Store:
         The files it names stay readable for the grace, whatever a writer does meanwhile.
         """
         return reading.read(self.path, self._ledger, self._book, contracts, sessions)
+
+    def bars_as_of(self, contracts: Sequence[int] | None, sessions: Sequence[date], instant: datetime) -> pl.LazyFrame:
+        """
+        Stored bars as they were known at an aware instant, see ``store.as_of``.
+
+        Raises:
+            NotCovered: Bars of then were replaced since and are kept nowhere.
+        """
+        return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
 
     def upkeep(self, now: datetime | None = None, *, check: bool = False) -> UpkeepReport:
         """

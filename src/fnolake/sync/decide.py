@@ -6,6 +6,7 @@ Sends nothing but the canary's questions. Invariant: each session of the request
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -29,7 +30,7 @@ from fnolake.model import (
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
 from fnolake.sync.pool import Task
-from fnolake.verify import ExchangeRow, judge, refused_rows, verdict_for_empty
+from fnolake.verify import ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses at that provider (design, rule zero)."""
@@ -79,18 +80,21 @@ class Decider:
         exchange: The exchange's row for (contract, session), or None.
         now: The calendar clock.
         must_fill: Whether that contract's minutes of that session must all be there.
+        stored: The lake's bars of (contract, session), None = none: what is asked again is held against them.
         on_pause: Told (provider, venue) once a venue is doubted too often there.
     """
 
     def __init__(
         self, calendar: Calendar, canaries: Mapping[str, Sings], *, exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime], must_fill: Callable[[Contract, date], bool], on_pause: Callable[[str, str], None],
+        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
     ) -> None:
         self._calendar = calendar
         self._canaries = canaries
         self._exchange = exchange
         self._now = now
         self._must_fill = must_fill
+        self._stored = stored
         self._on_pause = on_pause
         self._doubts: dict[tuple[str, str], int] = {}
 
@@ -135,6 +139,8 @@ class Decider:
         rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
         filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
         judged = judge(table, request_of(task), sessions, self._now(), rows, must_fill=filled)
+        if task.again and task.contract.kind == "spot":
+            judged = [await self._unmixed(task, *each) for each in judged]
         attempts: list[Attempt] = []
         bars: list[pl.DataFrame] = []
         more: list[Task] = []
@@ -150,6 +156,12 @@ class Decider:
         if bars:
             self._count_doubt(provider, task.contract.venue, doubtful=False)
         return Decided(task.contract.symbol, asked.record, tuple(attempts), tuple(bars), refused_rows(table, judged), tuple(more))
+
+    async def _unmixed(self, task: Task, day: date, verdict: Verdict, bars: pl.DataFrame) -> tuple[date, Verdict, pl.DataFrame]:
+        """Cash history that was re-based since it was stored is not taken."""
+        stored = await asyncio.to_thread(self._stored, task.contract.contract, day) if verdict.bars else None
+        said = unless_rebased(verdict, bars, stored)
+        return day, said, bars.head(said.bars)
 
     def _session(self, contract: Contract, day: date) -> Session:
         session = self._calendar.session_for(contract, day)

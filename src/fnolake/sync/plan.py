@@ -3,7 +3,8 @@ What to ask, in which order: wanted minus covered, cut into spans. Pure: tables 
 
 A contract-session is *wanted* when the contract was listed on that session (in its bhavcopy, or, without one, in the
 master in force). What the exchange says did not trade is never asked for. Requests are ordered by deadline, then by
-value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted`` or ``gone``.
+value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted``, ``gone`` or
+``waiting``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from fnolake.query.coverage import FATE, ExchangeSaid, exchange_fates
+from fnolake.sync.sources import Source, source_lines
 
 ROWS_A_REQUEST = 4000
 """Rows that one answer should hold (design section 5, Span)."""
@@ -26,6 +28,7 @@ BYTES_A_ROW = 230
 PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract": pl.Int64, "symbol": pl.String, "kind": pl.String, "underlying": pl.String, "venue": pl.String, "first": pl.Date,
     "last": pl.Date, "sessions": pl.List(pl.Date), "expected_rows": pl.Float64, "deadline": pl.Date,
+    "repair": pl.String, "last_account": pl.String,
 }
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
 
@@ -44,6 +47,7 @@ class PlanFacts:
         mean_rows: Columns contract, mean_rows: rows a session so far.
         today: IST date, for what is gone.
         horizon_days: Calendar days that the provider keeps.
+        waiting: (venue, session) whose exchange file is still to come and is waited for.
         max_rows: Rows a request may be expected to bring.
     """
 
@@ -55,6 +59,7 @@ class PlanFacts:
     mean_rows: pl.DataFrame | None = None
     minutes: dict[tuple[str, date], int] = field(default_factory=dict)
     horizon_days: int = 300
+    waiting: frozenset[tuple[str, date]] = frozenset()
     max_rows: int = ROWS_A_REQUEST
 
 
@@ -64,7 +69,8 @@ class Plan:
     What ``sync`` would do.
 
     ``rows`` has one row a request, in order: contract, symbol, kind, underlying, venue, first, last (sessions,
-    inclusive), sessions (list of dates), expected_rows, deadline. The counts are contract-sessions. ``second_look`` is how
+    inclusive), sessions (list of dates), expected_rows, deadline, repair (the finding that asks for it, empty = none),
+    last_account (who was asked before it was found). The counts are contract-sessions. ``second_look`` is how
     many requests more a second provider is asked at most, after these, to compare.
     """
 
@@ -72,6 +78,8 @@ class Plan:
     untraded: int = 0
     unlisted: int = 0
     gone: int = 0
+    waiting: int = 0
+    sources: tuple[Source, ...] = ()
     listed_by: str = "master"
     per_minute: int = 200
     second_look: int = 0
@@ -80,6 +88,11 @@ class Plan:
     def requests(self) -> int:
         """How many requests it takes when nothing fails."""
         return self.rows.height
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        """Sessions that are asked for, ascending."""
+        return tuple(self.rows["sessions"].explode().drop_nulls().unique().sort().to_list())
 
     @property
     def contracts(self) -> int:
@@ -110,13 +123,16 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in a few sentences for a person."""
         if not self.requests:
-            text = ["Nothing to fetch: every wanted contract-session is covered."]
+            text = ["Nothing to fetch now." if self.waiting else "Nothing to fetch: every wanted contract-session is covered."]
         else:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",
                 f"{self._pace}, about {self.bytes / 1e6:,.0f} MB on the wire",
                 f"first deadline {self.rows['deadline'].min()!s}",
             ]
+        repairs = self.rows.filter(pl.col("repair") != "").height
+        if repairs:
+            text.append(f"{repairs:,} of them ask again for what was found not to be as the exchange says, or doubtful (`fnolake gaps --repairs`)")
         if self.untraded:
             text.append(f"{self.untraded:,} untraded by the exchange's file: no request")
         if self.unlisted:
@@ -125,8 +141,9 @@ class Plan:
             text.append(f"{self.gone:,} cannot be saved: expired, or older than the provider keeps")
         if self.second_look:
             text.append(f"up to {self.second_look:,} more requests after these: a second provider is asked, to compare ([compare] sample)")
-        text.append(f"listed contracts are taken from the {self.listed_by}")
-        return text
+        if self.waiting:
+            text.append(f"{self.waiting:,} wait for the exchange's file, which may say that they did not trade: no request yet")
+        return text + (source_lines(self.sources) or [f"listed contracts are taken from the {self.listed_by}"])
 
 
 def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
@@ -138,10 +155,12 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     """
     pairs = _fated(facts)
     counted = dict(pairs.group_by(pl.col("fate").cast(pl.String)).len().iter_rows())
-    counts = {name: int(counted.get(name, 0)) for name in ("untraded", "unlisted", "gone")}
+    untraded, unlisted, gone, held = (int(counted.get(name, 0)) for name in ("untraded", "unlisted", "gone", "waiting"))
     listed_by = "exchange's files" if facts.exchange.days else "master"
     asked = pairs.filter(pl.col("fate") == "listed").drop("fate")
-    return Plan(_requests(_with_expected(asked, facts), facts), **counts, listed_by=listed_by, per_minute=per_minute)
+    return Plan(
+        _requests(_with_expected(asked, facts), facts), untraded, unlisted, gone, held, listed_by=listed_by, per_minute=per_minute,
+    )
 
 
 def merge_plans(plans: Sequence[Plan], per_minute: int = 200) -> Plan:
@@ -151,7 +170,8 @@ def merge_plans(plans: Sequence[Plan], per_minute: int = 200) -> Plan:
     rows = pl.concat([plan.rows for plan in plans])
     return Plan(
         rows.sort("deadline", _value("kind"), "contract", "first"), untraded=sum(plan.untraded for plan in plans),
-        unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans), listed_by=plans[0].listed_by,
+        unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans),
+        waiting=sum(plan.waiting for plan in plans), listed_by=plans[0].listed_by,
         per_minute=per_minute,
     )
 
@@ -167,7 +187,19 @@ def _fated(facts: PlanFacts) -> pl.DataFrame:
     expired = facts.contracts.filter(pl.col("expiry") < facts.today)["contract"]
     lost = (pl.col("session") < kept_from) | pl.col("contract").is_in(expired.implode())
     fates = exchange_fates(facts.missing.sort("contract", "session"), facts.contracts, facts.exchange)
-    return fates.with_columns(fate=pl.when((pl.col("fate") == "listed") & lost).then(pl.lit("gone", FATE)).otherwise("fate"))
+    judged = fates.with_columns(fate=pl.when((pl.col("fate") == "listed") & lost).then(pl.lit("gone", FATE)).otherwise("fate"))
+    return _told_to_wait(judged, facts) if facts.waiting else judged
+
+
+def _told_to_wait(judged: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
+    """Options that live longer than their session and whose file is still to come are ``waiting``, in the same order."""
+    options = facts.contracts.filter(pl.col("kind") == "option").select("contract", "venue", "expiry")
+    days = pl.DataFrame(sorted(facts.waiting), schema={"venue": pl.String, "session": pl.Date}, orient="row").with_columns(waits=pl.lit(value=True))
+    joined = judged.join(options, on="contract", how="left", maintain_order="left").join(
+        days, on=["venue", "session"], how="left", maintain_order="left",
+    )
+    held = (pl.col("fate") == "listed") & pl.col("waits").fill_null(value=False) & (pl.col("expiry") > pl.col("session"))
+    return joined.with_columns(fate=pl.when(held).then(pl.lit("waiting", FATE)).otherwise("fate")).select(judged.columns)
 
 
 def _with_expected(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
@@ -211,7 +243,7 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
             expected_rows=pl.col("expected").sum(),
         )
         .join(names, on="contract", how="left")
-        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept))
+        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept), repair=pl.lit(""), last_account=pl.lit(""))
         .sort("deadline", _value("kind"), "contract", "first")
         .select(list(PLAN_SCHEMA))
     )

@@ -16,7 +16,8 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
-from fnolake.sync.wanted import Wanted, selected_contracts, status_rows, wanted_sessions
+from fnolake.sync.sources import source_lines
+from fnolake.sync.wanted import Wanted, plan_sources, selected_contracts, status_rows, wanted_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,16 @@ class Status:
     extras: dict[str, str] = field(default_factory=dict)
 
 
+def differing_line(differences: pl.DataFrame) -> str:
+    """Where two providers list contracts differently, in a sentence; empty where they do not."""
+    if differences.is_empty():
+        return ""
+    names = differences.group_by("provider", "name").len().sort("provider", "name")
+    words = ", ".join(f"{count:,} {name} at {provider}" for provider, name, count in names.iter_rows())
+    count = differences["contract"].n_unique()
+    return f"{count:,} contract{'s are' if count != 1 else ' is'} not listed alike by all providers ({words}); what was listed first is kept: fnolake instruments --differing"
+
+
 def need_a_session(selection: Selection, calendar: Calendar, now: datetime) -> None:
     """
     Say why there is nothing in the dates of a selection, before anything is asked.
@@ -102,12 +113,19 @@ def _why_closed(day: date, today: date) -> str:
 
 
 def lake_status(
-    store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection
+    store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection,
+    *, waits: bool = False,
 ) -> Status:
-    """The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at)."""
+    """
+    The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at).
+
+    ``waits``: an exchange file that is not here may still come (``wanted.hopes_for_files``).
+    """
     last = calendar.last_finished(now)
     contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
-    rows = status_rows(store, Wanted(contracts, (last,)))
+    chosen = Wanted(contracts, (last,))
+    sources = plan_sources(store, chosen, now, waits=waits)
+    rows = status_rows(store, chosen, sources)
     missing = gaps(rows)
     counts = {
         "listed": rows.height,
@@ -122,7 +140,7 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height,
+        contracts=contracts.height, extras={"exchange": "\n".join(source_lines(sources))},
     )
 
 

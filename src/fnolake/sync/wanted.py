@@ -11,17 +11,22 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from fnolake.config import ExchangeSettings
 from fnolake.errors import ConfigError, UnknownInstrument
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
+from fnolake.sync import repair
 from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
+from fnolake.sync.sources import Source, sources_of, waiting
 
 HORIZON_DAYS = 300
 """About ten months, what Shoonya was seen to keep (protocols/shoonya.md, 2026-01-14)."""
 
 
+DROP = "drop"
+"""Folder below the lake for files of the exchange that the user fetched."""
 SESSIONS_AT_ONCE = 10
 PAIRS_AT_ONCE = 1_500_000
 """Bounds of what is held in memory: 100 bytes a pair."""
@@ -29,11 +34,17 @@ PAIRS_AT_ONCE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending."""
+    """
+    Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
+
+    ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
+    """
 
     contracts: pl.DataFrame
     sessions: tuple[date, ...]
     unknown: tuple[date, ...] = ()
+    repairs: bool = False
+    retry: bool = False
 
 
 def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> tuple[tuple[date, ...], tuple[date, ...]]:
@@ -65,7 +76,8 @@ def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    return Wanted(selected_contracts(store, selection), sessions, unknown)
+    anywhere = selection.start is None and selection.end is None
+    return Wanted(selected_contracts(store, selection), sessions, unknown, repairs=anywhere, retry=selection.retry)
 
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
@@ -112,26 +124,60 @@ def exchange_said(store: Store, sessions: Iterable[date]) -> ExchangeSaid:
     return ExchangeSaid(pl.concat(parts), here)
 
 
-def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200) -> Plan:
+def hopes_for_files(store: Store, exchange: ExchangeSettings, selection: Selection | None) -> bool:
+    """Whether an exchange file that is not here may come and is worth waiting for: by consent, or by the user's own hand."""
+    wanted_so = exchange.wait and (selection is None or selection.wait)
+    return wanted_so and (exchange.consent or (store.path / DROP).is_dir())
+
+
+def plan_sources(store: Store, chosen: Wanted, now: datetime, *, waits: bool) -> tuple[Source, ...]:
+    """Who says what was listed, for every venue and session of the wanted derivatives."""
+    venues = chosen.contracts.filter(pl.col("segment") == "FO")["venue"].unique().to_list()
+    return sources_of(venues, chosen.sessions, frozenset(store.exchange_days()), now, waits=waits)
+
+
+def plan_wanted(
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200,
+    *, tries: int = repair.TRIES, waits: bool = False,
+) -> Plan:
     """
-    What is missing of the wanted, as requests.
+    What is missing of the wanted, and what is to be asked again because of a finding, as requests.
 
     Some contracts at a time, so that memory does not grow with contracts times sessions.
+
+    Args:
+        store: Open.
+        chosen: What is wanted.
+        calendar: For the minutes of a session.
+        now: Aware.
+        per_minute: Requests a minute of all accounts.
+        tries: How often a finding is asked again.
+        waits: Options wait for an exchange file that may still come.
     """
-    said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
-    minutes = session_minutes(calendar, chosen.sessions)
+    sources = plan_sources(store, chosen, now, waits=waits)
+    held = waiting(sources)
+    found = repair.states(store, now, tries=tries, retry=chosen.retry)
+    _, due = repair.split(found.select("contract", "session"), found, chosen.contracts, None if chosen.repairs else chosen.sessions)
+    days = tuple(sorted({*chosen.sessions, *due["session"].unique().to_list()}))
+    said, mean = exchange_said(store, days), store.mean_rows()
+    minutes = session_minutes(calendar, days)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
         inside = pl.col("contract").is_between(ids[0], ids[-1])
         missing = store.missing(contracts, list(chosen.sessions))
-        plans.append(make_plan(PlanFacts(
-            contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
+        facts = PlanFacts(
+            contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
-            horizon_days=HORIZON_DAYS,
-        ), per_minute))
-    return merge_plans(plans, per_minute)
+            horizon_days=HORIZON_DAYS, waiting=held,
+        )
+        spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
+        plans.append(make_plan(replace(facts, missing=spans), per_minute))
+        if alone.height:
+            again = make_plan(replace(facts, missing=alone, max_rows=1), per_minute)
+            plans.append(replace(again, rows=repair.named(again.rows, found)))
+    return replace(merge_plans(plans, per_minute), sources=sources)
 
 
 def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[str, date], int]:
@@ -145,10 +191,16 @@ def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[
     return found
 
 
-def status_rows(store: Store, chosen: Wanted) -> pl.DataFrame:
-    """``query.coverage.statuses`` of the wanted contracts and sessions."""
+def status_rows(store: Store, chosen: Wanted, sources: Iterable[Source] = ()) -> pl.DataFrame:
+    """``query.coverage.statuses`` of the wanted contracts and sessions; what waits by ``sources`` says so as its reason."""
     known = store.coverage(list(chosen.sessions))
-    return statuses(chosen.contracts, chosen.sessions, known, exchange_said(store, chosen.sessions))
+    rows = statuses(chosen.contracts, chosen.sessions, known, exchange_said(store, chosen.sessions))
+    held = waiting(sources)
+    if not held:
+        return rows
+    waits = pl.struct("venue", "session").is_in([{"venue": venue, "session": day} for venue, day in sorted(held)])
+    quiet = (pl.col("status") == "missing") & (pl.col("kind") == "option") & (pl.col("expiry") > pl.col("session"))
+    return rows.with_columns(reasons=pl.when(waits & quiet).then(pl.lit("waits_for_exchange_file")).otherwise("reasons"))
 
 
 @dataclass(frozen=True, slots=True)
