@@ -12,7 +12,7 @@ import polars as pl
 Row = dict[str, Any]
 _SHORT = frozenset({
     "cut", "mask_not_met", "volume_mismatch", "volume_below_exchange", "volume_after_last_bar", "last_price_differs",
-    "phases_not_served", "not_complete", "doubtful_empty",
+    "volume_near", "phases_not_served", "not_complete", "doubtful_empty",
 })
 """What follows when rows are missing; of a contract with one bar, that it has none."""
 
@@ -29,13 +29,13 @@ MAY_LEAD_TO: dict[str, frozenset[str]] = {
     "missing_minute": _SHORT,
     "late_last_bar": _SHORT,
     "duplicate": frozenset(),
-    "wrong_zone": frozenset({"wall_mismatch"}),
+    "wrong_zone": _SHORT - {"doubtful_empty"} | {"wall_mismatch", "rows_refused"},
     "recycled_token": _SHORT | {"not_this_contract", "volume_above_exchange", "outside_exchange_range"},
     "mock_saturday": frozenset(),
 }
 """Reasons that each random fault can be the cause of; faults without any are mended in the answer itself."""
 
-WITHOUT_A_FAULT = frozenset({"no_exchange_file", "never_asked", "SignedInElsewhere"})
+WITHOUT_A_FAULT = frozenset({"no_exchange_file", "index_not_in_files", "never_asked", "SignedInElsewhere"})
 """Reasons that need no fault of the contract's own: nobody's file, and a sync that another program's sign-in stopped."""
 
 
@@ -52,7 +52,8 @@ def _foreign(row: Row) -> bool:
 
 
 REASONS: dict[str, Callable[[Row], bool]] = {
-    "no_exchange_file": lambda row: (bool(row["is_index"]) and row["kind"] == "spot") or not row["has_file"],
+    "index_not_in_files": lambda row: bool(row["is_index"]) and row["kind"] == "spot",
+    "no_exchange_file": lambda row: not row["has_file"],
     "volume_below_exchange": lambda row: (row["have_volume"] or 0) < row["volume"],
     "volume_above_exchange": lambda row: (row["have_volume"] or 0) > row["volume"],
     "last_price_differs": lambda row: row["have_last"] != row["last_paise"],
@@ -63,7 +64,8 @@ REASONS: dict[str, Callable[[Row], bool]] = {
     "SignedInElsewhere": lambda row: _nothing(row) and row["stopped"],
     "not_this_contract": _foreign,
     **dict.fromkeys(
-        ("cut", "mask_not_met", "volume_mismatch", "volume_after_last_bar", "phases_not_served", "not_complete", "rows_refused"), _less
+        ("cut", "mask_not_met", "volume_mismatch", "volume_after_last_bar", "phases_not_served", "not_complete", "rows_refused",
+         "volume_near"), _less
     ),
     **dict.fromkeys(
         ("doubtful_empty", "not_a_price", "wall_mismatch", "ProviderFault", "Unreachable", "SpanTimeout", "RateLimited", "SignInLost",
