@@ -36,6 +36,11 @@ class FakeListing:
     is_index: bool = False
     segment: str = "FO"
     master_fields: tuple[str, ...] = ()
+    listed: date = date.min
+
+    @property
+    def ends(self):
+        return self.expiry
 
 
 def minutes(count: int, open_s: int = int(OPEN.timestamp())):
@@ -62,13 +67,19 @@ class FakeWorld:
                           date(2026, 11, 24), 300_000 + n // 2 * 2000, ("CE", "PE")[n % 2]) for n in range(20)],
         ]
 
-    def master(self, exchange):
+    def reaching(self, day):
+        return self
+
+    def in_master(self, day, morning=False):
+        return self.listings
+
+    def master(self, exchange, day=None, morning=False):
         return f"Exchange,Token,LotSize,Symbol,TradingSymbol,\n{exchange},1,1,X,X,\n".encode()
 
-    def find(self, exchange, token):
+    def find(self, exchange, token, on=None):
         return next((o for o in self.listings if (o.exchange, o.token) == (exchange, token)), None)
 
-    def search(self, exchange, text):
+    def search(self, exchange, text, on=None):
         return [o for o in self.listings if o.exchange == exchange and all(w in o.symbol for w in text.split())]
 
     def minutes(self, listing, session):
@@ -82,7 +93,7 @@ class FakeWorld:
     def bhavcopy(self, venue, segment, session):
         return b"TradDt\n2026-11-20\n" if session == DAY else None
 
-    def holiday_master(self):
+    def holiday_master(self, year=None):
         return b'{"FO":[]}'
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fnolake.emulator.listings import bfo_symbol, is_monthly
-from fnolake.emulator.universe import expiries
+from fnolake.emulator.lives import expiries
 from fnolake.emulator.world import World
 from fnolake.market.calendar import Calendar
 from fnolake.provider.scope import in_scope

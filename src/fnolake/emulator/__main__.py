@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
+from typing import Any
 
 from fnolake.emulator.config import (
     DEFAULT_QUIET_UNTIL,
@@ -54,15 +55,22 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
     underlyings = DEMO_UNDERLYINGS if given.demo else None
     if given.underlyings:
         underlyings = tuple(name.strip().upper() for name in given.underlyings.split(","))
-    faults = json.loads(given.faults.read_text(encoding="utf-8")) if given.faults else []
+    faults, events = _scripts(given.faults), _scripts(given.events)
     return EmulatorConfig(
         host=given.host, port=given.port, day=given.date, time=given.time, rate=given.rate, seed=given.seed,
         underlyings=underlyings, masters=tuple(given.masters), rows=given.rows, limits=parse_limits(given.limits),
-        faults=tuple(faults if isinstance(faults, list) else [faults]), socket_cap=given.socket_cap,
+        faults=faults, events=events, socket_cap=given.socket_cap,
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
         redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
-        firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
+        fault_rate=given.fault_rate, fault_seed=given.fault_seed, recycle_tokens=given.recycle_tokens,
+        serve_expired=given.serve_expired, firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
     )
+
+
+def _scripts(path: Path | None) -> tuple[dict[str, Any], ...]:
+    """One script or a list of them from a JSON file; none without a file."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path else []
+    return tuple(found if isinstance(found, list) else [found])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--limits", default="official", help="official, off, half (both brokers), or Shoonya's, for example 10/s,100/min")
     add("--firstock", nargs="+", default=[], metavar="NAME=VALUE", help=f"Firstock's settings: {', '.join(NAMES)}")
     add("--faults", type=Path, help="JSON file with one scripted fault or a list")
+    add("--events", type=Path, help="JSON file with what happens to contracts: lot, expiry_moved, dividend, rename, demerger")
+    add("--fault-rate", type=float, default=0.0, help="share of all requests that carry one random fault, for example 0.02")
+    add("--fault-seed", type=int, default=1, help="another seed draws other faults")
+    add("--recycle-tokens", action="store_true", help="give stocks' tokens again to later contracts, as the exchanges do")
+    add("--serve-expired", action="store_true", help="go on serving what expires while the emulator runs")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
     add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
     add("--session-expired-status", type=int, default=401)

@@ -72,8 +72,8 @@ def sheet(columns: Columns, rows: Integers, und: Underlying, number: int, days: 
         np.where(spot_like, 0, before),
         np.where(spot_like, 0, now),
         left[:, -1],
-        np.where(spot_like, 0.0, RATE * (left[:, -1] + 0.6) / 365),
-        _sigma(columns, rows, und, closes[-1], left[:, -1], float(days.vix[column])),
+        np.where(spot_like, 0.0, carry_of(left[:, -1])),
+        sigma_of(columns, rows, und, closes[-1], left[:, -1], float(days.vix[column])),
         front,
         und.is_index,
     )
@@ -118,7 +118,13 @@ def _base_volatility(und: Underlying) -> float:
     return und.volatility * 1.08
 
 
-def _sigma(columns: Columns, rows: Integers, und: Underlying, close: float, left: Floats, vix: float) -> Floats:
+def carry_of(left: Floats) -> Floats:
+    """The log of forward over spot, ``left`` days ahead."""
+    return RATE * (left + 0.6) / 365
+
+
+def sigma_of(columns: Columns, rows: Integers, und: Underlying, close: float, left: Floats, vix: float) -> Floats:
+    """Implied volatility of contracts for an underlying's log close, ``left`` days before they expire."""
     strike = np.log(np.maximum(columns.strike[rows], 1).astype(np.float64))
     years = (np.maximum(left, 0.0) + 0.7) / 365
     base = np.full(len(rows), _base_volatility(und) * vix)

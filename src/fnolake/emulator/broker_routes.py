@@ -100,7 +100,7 @@ async def search_scrip(state: State, data: dict[str, Any], _uid: str, _ask: Ask)
     """SearchScrip: live contracts holding every word; nothing found is HTTP 404."""
     today = state.clock.now().date()
     exchange, text = text_of(data, "exch"), unquote_plus(text_of(data, "stext"))
-    found = await asyncio.to_thread(state.world.search, exchange, text)
+    found = await asyncio.to_thread(state.world.search, exchange, text, today)
     values = [broker_rows.brief(one) for one in found if one.expiry is None or one.expiry >= today]
     if not values:
         return Answer.refusal("No Data :   ", status=404, outcome="no_data")

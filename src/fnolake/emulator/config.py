@@ -82,6 +82,11 @@ class EmulatorConfig:
         rows: Folder of recorded TPSeries answers, see :mod:`fnolake.emulator.replay`.
         limits: Sliding windows (requests, seconds) per user over all of Shoonya's routes; empty = off.
         faults: Scripted faults as decoded JSON, see :mod:`fnolake.emulator.faults`.
+        fault_rate: Share of all requests that carry one fault each, drawn by ``fault_seed`` (see ``faults.RandomFaults``).
+        fault_seed: Another seed draws other faults.
+        recycle_tokens: Stocks' tokens are given again to later contracts, and history is by token.
+        serve_expired: Contracts that have expired while the emulator runs are still served.
+        events: What happens to contracts in their lives, as decoded JSON, see :mod:`fnolake.emulator.events`.
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.
         quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
@@ -104,6 +109,11 @@ class EmulatorConfig:
     rows: Path | None = None
     limits: Limits = OFFICIAL_LIMITS
     faults: tuple[dict[str, Any], ...] = ()
+    fault_rate: float = 0.0
+    fault_seed: int = 1
+    recycle_tokens: bool = False
+    serve_expired: bool = False
+    events: tuple[dict[str, Any], ...] = ()
     socket_cap: int = 100
     history_days: int = 304
     quiet_until: WallTime = DEFAULT_QUIET_UNTIL

@@ -3,7 +3,8 @@ Control paths under ``/emulator/``, JSON both ways.
 
 =========  ======  ==========================================================================================
 clock      GET     the emulated instant; POST ``{"set": iso}``, ``{"advance": seconds}``, ``{"rate": r}``
-faults     GET     what is scripted, and all names there are; POST a script or a list; DELETE all
+faults     GET     what is scripted, with ``?log=1`` every random one; POST a script or a list; DELETE all
+truth      GET     ``?session=2026-08-03``: what every contract that was alive did on it, for tests
 asked      GET     counts, peaks and rejections, per user too, and the log; DELETE starts afresh
 signins    GET     live sign-ins per provider and user; POST ``{"revoke": "FN0001"}``, of one ``"provider"`` or both
 providers  GET     which are up; POST ``{"kill": "firstock"}`` resets its connections until ``{"revive": ...}``
@@ -14,13 +15,16 @@ firstock   GET     its settings; POST some of them, such as ``{"empty": "null"}`
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from aiohttp import web
 
 from fnolake.emulator.faults import ANSWER_FAULTS, ROW_FAULTS, SOCKET_FAULTS
 from fnolake.emulator.state import BROKERS, State
+from fnolake.emulator.truth import Row
+
+TRUTH = tuple(Row.__slots__)
 
 
 async def handle(state: State, request: web.BaseRequest, name: str) -> web.Response:
@@ -54,9 +58,10 @@ def _set_clock(state: State, sent: Any, query: dict[str, str]) -> dict[str, Any]
     return _clock(state, sent, query)
 
 
-def _faults(state: State, _sent: Any, _query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+def _faults(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    log = {"log": state.faults.random_log()} if query.get("log") == "1" else {}
     known = {"answer": ANSWER_FAULTS, "row": ROW_FAULTS, "socket": SOCKET_FAULTS}
-    return {"faults": state.faults.report(), "known": known}
+    return {"faults": state.faults.report(), "known": known, **log}
 
 
 def _add_faults(state: State, sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
@@ -86,6 +91,15 @@ def _asked(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  
         "max_in_minute": max((one["max_in_minute"] for one in users), default=0),
         "rejections": sum(one["rejections"] for one in users), "users": users, "log": log,
     }
+
+
+def _truth(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    """Rows of :mod:`fnolake.emulator.truth`, as columns."""
+    session = date.fromisoformat(query.get("session", ""))
+    if session > state.clock.now().date():
+        raise ValueError(f"{session} has not come yet")
+    found = state.world.truth(session)
+    return {"session": session.isoformat(), "columns": list(TRUTH), "rows": [[getattr(one, name) for name in TRUTH] for one in found]}
 
 
 def _forget(state: State, sent: Any, _query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
@@ -145,5 +159,5 @@ _ROUTES = {
     ("POST", "faults"): _add_faults, ("DELETE", "faults"): _clear_faults, ("GET", "asked"): _asked,
     ("DELETE", "asked"): _forget, ("GET", "signins"): _signins, ("POST", "signins"): _revoke,
     ("GET", "providers"): _providers, ("POST", "providers"): _switch, ("GET", "firstock"): _firstock,
-    ("POST", "firstock"): _set_firstock,
+    ("POST", "firstock"): _set_firstock, ("GET", "truth"): _truth,
 }

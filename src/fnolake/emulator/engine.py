@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fnolake.emulator.activity import Sheet, sheet
+from fnolake.emulator.activity import Sheet, carry_of, sheet, sigma_of
 from fnolake.emulator.hashing import Floats, Integers
 from fnolake.emulator.hours import Hours, HoursBook
 from fnolake.emulator.listings import EXCHANGES, FUTURE, KINDS, OPTION, SPOT, Columns, Underlying
@@ -33,7 +33,7 @@ class Totals:
     A session's totals of every contract of an underlying, in the order of ``sheet.rows``; prices paise.
 
     ``lots`` is 0 where nothing traded (prices 0 there); ``value`` is the sum of price times lots, ``late`` the average price
-    of the last half hour (0 without trades in it).
+    of the last half hour (0 without trades in it), ``bars`` how many minutes have trades, prints of other phases included.
     """
 
     sheet: Sheet
@@ -45,6 +45,7 @@ class Totals:
     value: Integers
     trades: Integers
     late: Integers
+    bars: Integers
 
 
 class Engine:
@@ -70,8 +71,8 @@ class Engine:
             return NO_MINUTES
         number = int(self.columns.und[row])
         today = self.sheet(number, column)
-        at = int(self.rows_of[number].searchsorted(row))
-        if not today.trades[at]:
+        at = int(today.rows.searchsorted(row))
+        if at >= len(today.rows) or today.rows[at] != row or not today.trades[at]:
             return NO_MINUTES
         flat = self._flat(number, column, np.array([at]), hours)
         return _minutes(flat, int(self.columns.lot[row]), int(today.oi_before[at]), int(today.oi[at]), hours.midnight_s)
@@ -94,8 +95,9 @@ class Engine:
         column = self.days.at(day.toordinal())
         if column is None:
             return None
-        today, rows = self.sheet(number, column), self.rows_of[number]
-        found = np.zeros((8, len(rows)), np.int64)
+        today = self.sheet(number, column)
+        rows = today.rows
+        found = np.zeros((9, len(rows)), np.int64)
         for which in self._groups(today):
             hours = self.hours_of(int(rows[which[0]]), day)
             if hours is None:
@@ -103,16 +105,18 @@ class Engine:
             _add_totals(found, which, self._flat(number, column, which, hours), int(hours.grid[hours.last - 1]) - 29)
         return Totals(today, *found)
 
-    def theory(self, number: int, column: int) -> Integers:
-        """What every contract is worth at a session's close, on its tick: the carried close of those that do not trade."""
-        today, c = self.sheet(number, column), self.columns
-        rows = today.rows
-        log_close = self.days.closes[number, column]
-        forward = np.exp(log_close + today.carry)
+    def theory(self, number: int, column: int, rows: Integers) -> Integers:
+        """What contracts are worth at a session's close, on their tick: the carried close of those that do not trade."""
+        c, days = self.columns, self.days
+        log_close = float(days.closes[number, column])
+        left = (c.expiry[rows].astype(np.int64) - int(days.ordinals[column])).astype(np.float64)
+        carry = np.where(c.kind[rows] == SPOT, 0.0, carry_of(left))
+        sigma = sigma_of(c, rows, self.unds[number], log_close, left, float(days.vix[column]))
+        forward = np.exp(log_close + carry)
         strike = np.maximum(c.strike[rows], 1).astype(np.float64)
-        deviation = today.sigma * np.sqrt((np.maximum(today.days, 0) + 0.002) / 365)
+        deviation = sigma * np.sqrt((np.maximum(left, 0) + 0.002) / 365)
         sign = np.where(c.right[rows] == 2, -1.0, 1.0)
-        value = option_value(forward, log_close + today.carry - np.log(strike), strike, deviation, sign)
+        value = option_value(forward, log_close + carry - np.log(strike), strike, deviation, sign)
         price: Floats = np.where(c.kind[rows] == OPTION, value, forward)
         tick = c.tick[rows].astype(np.int64)
         return np.maximum(np.rint(price / tick).astype(np.int64), 1) * tick
@@ -137,7 +141,13 @@ class Engine:
         return flat
 
     def _sheet(self, number: int, column: int) -> Sheet:
-        return sheet(self.columns, self.rows_of[number], self.unds[number], number, self.days, column, self._seed)
+        return sheet(self.columns, self._alive(number, int(self.days.ordinals[column])), self.unds[number], number, self.days, column, self._seed)
+
+    def _alive(self, number: int, ordinal: int) -> Integers:
+        """Rows of an underlying that are listed on a date and have not expired."""
+        c, rows = self.columns, self.rows_of[number]
+        alive = (c.kind[rows] == SPOT) | ((c.ends[rows] >= ordinal) & (c.listed[rows] <= ordinal))
+        return np.asarray(rows[alive])
 
     def _make_path(self, number: int, column: int, venue: str) -> Path:
         grid = self.hours.grid(venue, date.fromordinal(int(self.days.ordinals[column])))
@@ -165,7 +175,7 @@ def _minutes(flat: Flat, lot: int, before: int, after: int, midnight_s: int) -> 
 
 
 def _add_totals(found: Integers, which: Integers, flat: Flat, late_from: int) -> None:
-    """Write the totals of a flat's contracts into the columns ``which`` of (open, high, low, last, lots, value, trades, late)."""
+    """Write the totals of a flat's contracts into the columns ``which`` of (open, high, low, last, lots, value, trades, late, bars)."""
     if not len(flat.at):
         return
     cuts = np.flatnonzero(np.diff(flat.at, prepend=-1))
@@ -176,6 +186,7 @@ def _add_totals(found: Integers, which: Integers, flat: Flat, late_from: int) ->
     found[2, into] = np.minimum.reduceat(flat.low, cuts)
     for line, values in ((4, flat.lots), (5, worth), (6, flat.trades)):
         found[line, into] = np.add.reduceat(values, cuts)
+    found[8, into] = np.add.reduceat(np.ones_like(flat.at), cuts)
     late = (flat.minute >= late_from) & (flat.phase == 1)
     sold = np.add.reduceat(flat.lots * late, cuts)
     found[7, into] = np.where(sold > 0, np.add.reduceat(worth * late, cuts) // np.maximum(sold, 1), 0)

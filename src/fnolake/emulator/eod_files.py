@@ -48,8 +48,8 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
     if code in (0, 2):
         kept &= (t.lots > 0) & (c.kind[rows] == SPOT)
     else:
-        kept &= (c.expiry[rows] >= today) & (c.listed[rows] <= today)
-    before = engine.theory(number, max(column - 1, 1))
+        kept &= (c.ends[rows] >= today) & (c.listed[rows] <= today)
+    before = engine.theory(number, max(column - 1, 1), rows)
     underlying = round(float(np.exp(engine.days.closes[number, column])))
     close, settle = _closes(engine, number, column, t, code, underlying)
     head, und = f"{date.fromordinal(today)},{date.fromordinal(today)},", engine.unds[number]
@@ -81,13 +81,13 @@ def _lines(engine: Engine, number: int, column: int, t: Totals, code: int) -> It
 def _identity(engine: Engine, row: int, name: str, *, is_index: bool) -> tuple[str, str]:
     """The instrument type, and the fields from the expiry to the instrument's name, commas around them."""
     c = engine.columns
-    expiry = date.fromordinal(int(c.expiry[row]))
+    expiry, ends = date.fromordinal(int(c.expiry[row])), date.fromordinal(int(c.ends[row]))
     if c.kind[row] == FUTURE:
-        return ("IDF" if is_index else "STF"), f",{expiry},{expiry},,,{bfo_symbol(name, expiry, None, None)},"
+        return ("IDF" if is_index else "STF"), f",{expiry},{ends},,,{bfo_symbol(name, expiry, None, None)},"
     strike, right = int(c.strike[row]), ("CE", "PE")[int(c.right[row]) - 1]
     return (
         "IDO" if is_index else "STO"
-    ), f",{expiry},{expiry},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
+    ), f",{expiry},{ends},{strike / 100:.2f},{right},{bfo_symbol(name, expiry, strike, right)},"
 
 
 def _closes(
@@ -99,7 +99,7 @@ def _closes(
     The close is the last half hour's average, else the last trade, else carried; in cash, the closing auction's price where
     there is one. BSE's rows of expiring contracts show the underlying's close in both, as live.
     """
-    c, theory = engine.columns, engine.theory(number, column)
+    c, theory = engine.columns, engine.theory(number, column, t.sheet.rows)
     tick = c.tick[t.sheet.rows].astype(np.int64)
     average = (t.late + tick // 2) // tick * tick
     close = np.where(t.late > 0, average, np.where(t.lots > 0, t.last, theory))

@@ -56,7 +56,7 @@ class Files:
         if found := _MASTER.fullmatch(path):
             return self._spoiled("masters", found[1]) or await self._master(found[1])
         if path == "api/holiday-master":
-            return self._spoiled("holidays", "") or Answer(await self._once(path, self._state.world.holiday_master))
+            return self._spoiled("holidays", "") or Answer(await self._holidays())
         if (found := _BHAVCOPY.fullmatch(path)) or path in _REFERENCE or _SECURITIES.fullmatch(path):
             if not user_agent.startswith("Mozilla"):
                 return Answer(b"Access Denied", status=403, content_type="text/html", outcome="no_browser")
@@ -74,9 +74,16 @@ class Files:
     async def _master(self, exchange: str) -> Answer:
         if exchange not in MASTERS:
             return Answer(b"", status=404)
-        name = f"{exchange}_symbols.txt"
-        body = await self._once(name, lambda: zipped(name, self._state.world.master(exchange)))
+        name, (day, morning) = f"{exchange}_symbols.txt", self._state.masters_of
+        world = self._state.world
+        body = await self._once(
+            f"{name} {day} {morning}", lambda: zipped(name, world.master(exchange, day, morning=morning))
+        )
         return Answer(body, content_type="application/zip")
+
+    async def _holidays(self) -> bytes:
+        year, world = self._state.clock.now().year, self._state.world
+        return await self._once(f"holidays {year}", lambda: world.holiday_master(year))
 
     async def _reference(self, path: str) -> Answer:
         """A reference file; the security file of a day to come, or of one before it had the auction's flag, is not there."""
@@ -86,7 +93,7 @@ class Files:
             if day is None or day < AUCTION_FROM or day > self._state.clock.now().astimezone(IST).date():
                 return Answer(b"", 404, "not_there")
             return Answer(await self._once(path, lambda: reference_files.securities(world, day)), content_type="application/gzip")
-        return Answer(await self._once(path, lambda: _REFERENCE[path](world)), content_type="text/csv")
+        return Answer(await self._once(f"{path} {world.day}", lambda: _REFERENCE[path](world)), content_type="text/csv")
 
     async def _bhavcopy(self, found: re.Match[str]) -> Answer:
         name, venue, segment, stamp, suffix = found.groups()

@@ -137,12 +137,79 @@ def draw(seed: int, key: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-class Faults:
-    """The script in force."""
+FILE_ROUTES = ("masters", "symbols", "bhavcopy", "holidays", "reference")
+_HISTORY_FAULTS = (
+    "rate_rejection", "sign_in_loss", "empty_body", "html_502", "timeout_504", "hang", "cut_body", "false_no_data",
+    "malformed_row", "missing_minute", "duplicate", "wrong_zone", "late_last_bar", "recycled_token", "mock_saturday",
+)
+_OTHER_FAULTS = ("rate_rejection", "empty_body", "html_502", "hang", "cut_body")
+_HANG_S = 1.0
 
-    def __init__(self, seed: int, scripts: tuple[dict[str, Any], ...] = ()) -> None:
+
+class RandomFaults:
+    """
+    One fault in a share of all requests, of the kinds that design section 6 names and that fit the route.
+
+    Drawn by (seed, question, how often it was asked): the same run meets the same faults. Those that shut a whole
+    account out (address refused, banned) are not among them: they are no request's. Hangs last a second.
+
+    Args:
+        rate: Share of requests, 0 to 1.
+        seed: Another seed draws other faults.
+    """
+
+    def __init__(self, rate: float, seed: int) -> None:
+        self.rate, self._seed = rate, seed
+        self.matched: Counter[str] = Counter()
+        self.log: list[dict[str, str]] = []
+        self.struck: Counter[tuple[str, str, str]] = Counter()
+        self._asked: Counter[str] = Counter()
+        self._owed: dict[str, Fault] = {}
+
+    def at_the_gate(self, ask: Ask) -> Fault | None:
+        """Draw for a request that arrives: its answer fault, if any; a row fault is owed until its rows are there."""
+        key = f"{ask.provider} {ask.key}"
+        self._owed.pop(key, None)
+        if self.rate <= 0:
+            return None
+        self.matched[ask.route] += 1
+        self._asked[key] += 1
+        turn = f"{key} {self._asked[key]}"
+        if draw(self._seed, turn) >= self.rate:
+            return None
+        names = _HISTORY_FAULTS if ask.route in HISTORY else FILE_FAULTS if ask.route in FILE_ROUTES else _OTHER_FAULTS
+        name = names[int(draw(self._seed, f"which {turn}") * len(names))]
+        fault = Fault(name, provider=ask.provider, route=ask.route, options={"seconds": _HANG_S} if name == "hang" else {})
+        self.struck[name, ask.provider, ask.route] += 1
+        self.log.append({
+            "fault": name, "provider": ask.provider, "route": ask.route, "contract": ask.contract,
+            "first": str(ask.first or ""), "last": str(ask.last or ""),
+        })
+        if name not in ROW_FAULTS:
+            return fault
+        self._owed[key] = fault
+        return None
+
+    def on_rows(self, ask: Ask) -> list[Fault]:
+        """The row fault that the request owes, once."""
+        owed = self._owed.pop(f"{ask.provider} {ask.key}", None)
+        return [] if owed is None else [owed]
+
+    def report(self) -> list[dict[str, Any]]:
+        """What has struck, by fault, provider and route; ``matched`` counts the route's requests."""
+        return [
+            {"fault": name, "provider": provider, "route": route, "matched": self.matched[route], "struck": n, "random": True}
+            for (name, provider, route), n in sorted(self.struck.items())
+        ]
+
+
+class Faults:
+    """The script in force, and the faults that strike at random besides."""
+
+    def __init__(self, seed: int, scripts: tuple[dict[str, Any], ...] = (), random: RandomFaults | None = None) -> None:
         self._seed = seed
         self._faults = [Fault.of(script) for script in scripts]
+        self._random = random or RandomFaults(0.0, seed)
 
     def add(self, script: Mapping[str, Any]) -> None:
         """Append one scripted fault; ValueError if it is not one."""
@@ -157,21 +224,27 @@ class Faults:
         return [
             {"fault": f.name, "provider": f.provider, "route": f.route, "matched": f.matched, "struck": f.struck}
             for f in self._faults
-        ]
+        ] + self._random.report()
+
+    def random_log(self) -> list[dict[str, str]]:
+        """Every random fault in the order of striking: fault, provider, route, contract, first and last date asked for."""
+        return self._random.log
 
     def scripted(self, name: str) -> Fault | None:
         """The first fault of that name, counters untouched."""
         return next((f for f in self._faults if f.name == name), None)
 
     def strike(self, names: tuple[str, ...], ask: Ask) -> Fault | None:
-        """The first fault among ``names`` that strikes this request, in script order."""
+        """The first scripted fault among ``names`` that strikes this request, else a random one."""
+        drawn = None if names is SOCKET_FAULTS or len(names) == 1 else self._random.at_the_gate(ask)
         for fault in self._faults:
             if fault.name in names and fault.fits(ask) and fault.strikes(ask, self._seed):
                 return fault
-        return None
+        return drawn
 
     def strike_all(self, names: tuple[str, ...], ask: Ask) -> list[Fault]:
-        """Every fault among ``names`` that strikes this request, in script order."""
+        """Every scripted fault among ``names`` that strikes this request, in script order, then the random one it owes."""
+        owed = self._random.on_rows(ask)
         if not self._faults:
-            return []
-        return [f for f in self._faults if f.name in names and f.fits(ask) and f.strikes(ask, self._seed)]
+            return owed
+        return owed + [f for f in self._faults if f.name in names and f.fits(ask) and f.strikes(ask, self._seed)]

@@ -69,9 +69,8 @@ async def _master(state: State, request: web.BaseRequest, name: str) -> Answer:
     if fault is not None:
         return struck_answer(fault)
     future = state.firstock.futures
-    made = state.kept.once(
-        f"firstock {name} {future}", lambda: firstock_masters.text(name, state.world.listings, future)
-    )
+    listings, out = state.in_masters(), "{} {}".format(*state.masters_of)
+    made = state.kept.once(f"firstock {name} {future} {out}", lambda: firstock_masters.text(name, listings, future))
     return Answer(await made, content_type="text/csv")
 
 

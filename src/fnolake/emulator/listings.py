@@ -1,8 +1,8 @@
 """
 Contracts of the emulated market as columns, and as :class:`Listing` values made when asked for.
 
-A hundred thousand contracts are a few megabytes here. Invariant: rows are ascending by (exchange, token), tokens are
-unique within an exchange, and all rows of one underlying share its ``und`` index.
+A hundred thousand contracts are a few megabytes here. Invariant: rows are ascending by (exchange, token, expiry), a
+token is one contract's at a time within an exchange, and all rows of one underlying share its ``und`` index.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ _INSTRUMENT = {(FUTURE, True): "FUTIDX", (FUTURE, False): "FUTSTK", (OPTION, Tru
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One contract in model words, with its row of the broker's master (empty last field included)."""
+    """
+    One contract in model words, with its row of the broker's master (empty last field included).
+
+    ``listed`` is the first date on which it trades (0001-01-01 for spot), ``ends`` the last (None for spot).
+    """
 
     exchange: str
     token: int
@@ -48,6 +52,8 @@ class Listing:
     tick_paise: int
     is_index: bool
     master_fields: tuple[str, ...]
+    listed: date = date.min
+    ends: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +79,21 @@ class Underlying:
 
 @dataclass(frozen=True)
 class Columns:
-    """Parallel arrays, one row a contract; ``expiry`` and ``listed`` are ordinals (0 = none), strikes paise."""
+    """
+    Parallel arrays, one row a contract; dates are ordinals (0 = none), strikes paise.
+
+    ``ends`` is the last date on which it trades: its expiry, or the eve of a demerger. ``listed`` is the first one, ``shown`` the first whose morning master has it: a strike that was
+    added in the day is shown the day after.
+    """
 
     exchange: NDArray[np.uint8]
     token: Integers
     und: NDArray[np.int16]
     kind: NDArray[np.uint8]
     expiry: NDArray[np.int32]
+    ends: NDArray[np.int32]
     listed: NDArray[np.int32]
+    shown: NDArray[np.int32]
     strike: Integers
     right: NDArray[np.uint8]
     lot: NDArray[np.int32]
@@ -97,14 +110,15 @@ class ColumnsBuilder:
     rows: list[tuple[int, ...]] = field(default_factory=list)
 
     def add(self, *row: int) -> None:
-        """One contract: exchange, token, und, kind, expiry, listed, strike, right, lot, tick."""
+        """One contract: exchange, token, und, kind, expiry, listed, shown, strike, right, lot, tick."""
         self.rows.append(row)
 
     def done(self) -> Columns:
         """Columns in the order of the invariant."""
-        table = np.array(self.rows, dtype=np.int64).reshape(-1, 10)
-        table = table[np.lexsort((table[:, 1], table[:, 0]))]
-        kinds = (np.uint8, np.int64, np.int16, np.uint8, np.int32, np.int32, np.int64, np.uint8, np.int32, np.int16)
+        table = np.array(self.rows, dtype=np.int64).reshape(-1, 11)
+        table = table[np.lexsort((table[:, 4], table[:, 1], table[:, 0]))]
+        table = np.insert(table, 5, table[:, 4], axis=1)
+        kinds = (np.uint8, np.int64, np.int16, np.uint8, np.int32, np.int32, np.int32, np.int32, np.int64, np.uint8, np.int32, np.int16)
         return Columns(*(np.ascontiguousarray(table[:, i].astype(kind)) for i, kind in enumerate(kinds)))
 
 
@@ -126,6 +140,11 @@ class Listings(Sequence[Listing]):
     def __len__(self) -> int:
         return len(self.columns) if self._rows is None else len(self._rows)
 
+    @property
+    def rows(self) -> Integers:
+        """The rows of the columns that are seen, ascending."""
+        return np.arange(len(self.columns)) if self._rows is None else self._rows
+
     @overload
     def __getitem__(self, index: int) -> Listing: ...
     @overload
@@ -141,13 +160,19 @@ class Listings(Sequence[Listing]):
     def __iter__(self) -> Iterator[Listing]:
         return (self[i] for i in range(len(self)))
 
-    def row(self, exchange: str, token: int) -> int | None:
-        """The row of a token, None if there is none."""
+    def row(self, exchange: str, token: int, on: date | None = None) -> int | None:
+        """The row that has a token on a date (None: last), or had it before, or will have it; None if there is none."""
         if exchange not in EXCHANGES or not 0 <= token < 1 << 40:
             return None
         wanted = (EXCHANGES.index(exchange) << 40) + token
-        row = int(self._keys.searchsorted(wanted))
-        return row if row < len(self._keys) and self._keys[row] == wanted else None
+        row = int(self._keys.searchsorted(wanted, "right")) - 1
+        if row < 0 or self._keys[row] != wanted:
+            return None
+        if on is not None:
+            day = on.toordinal()
+            while row > 0 and self._keys[row - 1] == wanted and self.columns.listed[row] > day:
+                row -= 1
+        return row
 
     def only(self, rows: Integers) -> Listings:
         """The same market seen through some rows."""
@@ -184,6 +209,8 @@ class Listings(Sequence[Listing]):
             tick,
             und.is_index,
             fields,
+            date.fromordinal(int(c.listed[row]) or 1),
+            date.fromordinal(int(c.ends[row])) if c.ends[row] else None,
         )
 
 

@@ -151,6 +151,7 @@ def _columns(table: pl.DataFrame, number: Mapping[str, int], unds: Sequence[Unde
             _KIND[kind],
             ends,
             _listed(ends, day),
+            _listed(ends, day),
             strike or 0,
             _RIGHT[right],
             lot,

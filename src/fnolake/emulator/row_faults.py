@@ -180,7 +180,7 @@ def _recycled(
 def _neighbour(state: State, exchange: str, token: str) -> str:
     """Another contract of the exchange with the same kind, the next in the master."""
     own = state.listing(exchange, token)
-    peers = [o for o in state.world.listings if o.exchange == exchange and own is not None and o.kind == own.kind]
+    peers = [o for o in state.in_masters() if o.exchange == exchange and own is not None and o.kind == own.kind]
     at = next((n for n, one in enumerate(peers) if str(one.token) == token), 0)
     return str(peers[(at + 1) % len(peers)].token) if peers else token
 

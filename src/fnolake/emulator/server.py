@@ -87,10 +87,12 @@ async def start(config: EmulatorConfig | None = None, *, world: World | None = N
 
 def build_world(config: EmulatorConfig) -> World:
     """The market of the settings: generated, or over real masters."""
+    from fnolake.emulator.events import Event
     from fnolake.emulator.world import World
 
     if not config.masters:
-        return World.build(config.day or DEFAULT_DAY, underlyings=config.underlyings, seed=config.seed)
+        day, chosen, events = config.day or DEFAULT_DAY, config.underlyings, [Event.of(one) for one in config.events]
+        return World.build(day, underlyings=chosen, seed=config.seed, recycle=config.recycle_tokens, events=events)
     files = {_exchange_of(path): _text_of(path) for path in config.masters}
     day = config.day or next(filter(None, map(_date_of, config.masters)), DEFAULT_DAY)
     return World.from_masters(files, day, underlyings=config.underlyings, seed=config.seed)

@@ -8,12 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from datetime import time as wall_time
 from typing import TYPE_CHECKING, Any
 
 from fnolake.emulator.clock import EmulatedClock
 from fnolake.emulator.config import EmulatorConfig
 from fnolake.emulator.directory import Directory
-from fnolake.emulator.faults import HISTORY, Faults
+from fnolake.emulator.faults import HISTORY, Faults, RandomFaults
 from fnolake.emulator.firstock_settings import FirstockSettings
 from fnolake.emulator.kept import Kept
 from fnolake.emulator.limits import Limits, Windows
@@ -21,9 +23,13 @@ from fnolake.emulator.replay import Replay
 from fnolake.emulator.signins import SignIns
 
 if TYPE_CHECKING:
+    from fnolake.emulator.listings import Listings
     from fnolake.emulator.world import Listing, World
 
 BROKERS = ("shoonya", "firstock")
+MASTERS_AT, STRIKES_AT = wall_time(8), wall_time(15, 45)
+"""When a day's masters replace the last ones, and when the strikes that were added in the day stand in them."""
+
 _LOG_LIMIT = 1_000_000
 
 
@@ -66,10 +72,10 @@ class State:
 
     def __init__(self, config: EmulatorConfig, world: World, replay: Replay) -> None:
         self.config = config
-        self.world = world
+        self._world = world
         self.replay = replay
         self.clock = EmulatedClock(config.starts_at(world.day), rate=config.rate)
-        self.faults = Faults(config.seed, config.faults)
+        self.faults = Faults(config.seed, config.faults, RandomFaults(config.fault_rate, config.fault_seed))
         self.signins = SignIns()
         self.firstock = config.firstock
         self.firstock_signins = SignIns()
@@ -80,7 +86,26 @@ class State:
         self.url = ""
         self.kept = Kept()
         self._windows: dict[tuple[str, str, str], Windows] = {}
-        self._directories: dict[str, Directory] = {}
+        self._directories: dict[str, tuple[date, Directory]] = {}
+
+    @property
+    def world(self) -> World:
+        """The market, with every contract that lives on any date the clock has been at since the start."""
+        self._world = self._world.reaching(self.clock.now().date())
+        return self._world
+
+    @property
+    def masters_of(self) -> tuple[date, bool]:
+        """Date of the masters that are out now, and whether they are its morning's (no strike added in the day)."""
+        now = self.clock.now()
+        if now.time() < MASTERS_AT:
+            return now.date() - timedelta(days=1), False
+        return now.date(), now.time() < STRIKES_AT
+
+    def in_masters(self) -> Listings:
+        """What the masters that are out now hold."""
+        day, morning = self.masters_of
+        return self.world.in_master(day, morning=morning)
 
     def windows(self, uid: str) -> Windows:
         """The sliding windows of one user at Shoonya."""
@@ -114,25 +139,31 @@ class State:
             windows.forget()
 
     def listing(self, exchange: str, token: str) -> Listing | None:
-        """The live listing of a token: None if unknown or expired before the emulated date."""
+        """The listing of a token on the emulated date: None if unknown, not listed yet or (unless served) expired."""
         if not token.isdigit():
             return None
-        found = self.world.find(exchange, int(token))
-        if found is None or (found.expiry is not None and found.expiry < self.clock.now().date()):
-            return None
-        return found
+        today = self.clock.now().date()
+        found = self.world.find(exchange, int(token), today)
+        if found is None or found.ends is None or self.config.masters:
+            return None if found is None or (found.expiry or today) < today else found
+        too_early, too_late = found.listed > today, found.ends < today and not self.config.serve_expired
+        return None if too_early or too_late else found
 
     async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:
         """
-        Listings by name and chain, made on first use, off the event loop.
+        The day's listings by name and chain, made on first use, off the event loop; of the present day only.
 
         Args:
             name: Whose names: one directory is kept for each.
             symbol_of: A listing's trading symbol there.
         """
-        if name not in self._directories:
-            self._directories[name] = await asyncio.to_thread(Directory, self.world.listings, symbol_of)
-        return self._directories[name]
+        today = self.clock.now().date()
+        made, kept = self._directories.get(name, (None, None))
+        if kept is None or made != today:
+            whole = self.world.listings if self.config.serve_expired else self.world.in_master(today)
+            kept = await asyncio.to_thread(Directory, whole, symbol_of)
+            self._directories[name] = today, kept
+        return kept
 
     def request_time(self) -> str:
         """The emulated instant as answers print it."""
