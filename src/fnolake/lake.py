@@ -31,11 +31,12 @@ from fnolake.sync import pending
 from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
+from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
 from fnolake.sync.sample import count_looks
 from fnolake.sync.sign_in import sign_in
-from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
+from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session, per_minute
 from fnolake.sync.wanted import (
     Wanted,
     captured_selection,
@@ -130,7 +131,8 @@ class Lake:
 
     def status(self, selection: Selection | None = None) -> Status:
         """The lake at a glance, by default of the underlyings that were captured; asks no provider."""
-        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), selection or captured_selection(self.store, Selection()))
+        chosen = selection or captured_selection(self.store, Selection())
+        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness)
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account that is set up, and whether it is signed in."""
@@ -171,6 +173,9 @@ class Lake:
         return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
+        return status_rows(self.store, self._chosen(start, end, underlying, kind))
+
+    def _chosen(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> Wanted:
         chosen = Selection(tuple(underlying), tuple(kind), start, end)
         if start is None and end is None:
             chosen = captured_selection(self.store, chosen)
@@ -178,7 +183,7 @@ class Lake:
         if start or end or not sessions:
             need_a_session(chosen, self._calendar, self.clock.now())
             sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
-        return status_rows(self.store, Wanted(selected_contracts(self.store, chosen), sessions))
+        return Wanted(selected_contracts(self.store, chosen), sessions)
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
@@ -233,15 +238,19 @@ class Lake:
         """
         now = self.clock.now()
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
+        rule = self.settings.freshness
+        chosen = wanted(self.store, self._from_start(selection), self._calendar, now, rule)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
-        accounts = self.accounts()
-        ready = [one for one in accounts if one.signed_in] or accounts
-        made = plan_wanted(self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200)
+        made = plan_wanted(self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule)
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
-        return replace(made, second_look=looks)
+        return warned(self.store, replace(made, second_look=looks), chosen, self._calendar, now, rule)
+
+    def at_risk(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What will be lost at which deadline at the present rate, see ``sync.risk.at_risk``. Default as for :meth:`coverage`."""
+        chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
+        return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
@@ -381,7 +390,7 @@ class _EveningContext:
         line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
         return Evening(
             lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
-            second_look=lake.settings.compare.sample,
+            second_look=lake.settings.compare.sample, freshness=lake.settings.freshness,
         )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

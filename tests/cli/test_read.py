@@ -124,3 +124,10 @@ def test_providers_that_agree_end_well(terminal: Terminal) -> None:
     done = terminal("compare", "--format", "table")
     assert done.exit_code == 0
     assert "The providers agree in everything" in done.stdout
+
+
+def test_what_is_at_risk_is_shown_by_deadline_with_what_to_do(terminal: Terminal) -> None:
+    done = terminal("gaps", "--at-risk", "--underlying", "tcs", "--format", "table")
+    assert "2026-11-23" in done.stdout
+    assert "7 contract-sessions will not fit" in done.stdout
+    assert terminal.lake.asked == [("at_risk", (None, None, ("TCS",), ()))]

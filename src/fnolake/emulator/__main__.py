@@ -61,6 +61,7 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
         faults=tuple(faults if isinstance(faults, list) else [faults]), socket_cap=given.socket_cap,
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
         redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
+        serves_expired=given.expired == "serve",
         firstock=settings_of(given.firstock, FirstockSettings().limited(given.limits)),
     )
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--faults", type=Path, help="JSON file with one scripted fault or a list")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
     add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
+    add("--expired", choices=("refuse", "serve"), default="refuse", help="whether expired contracts are still served (refuse)")
     add("--session-expired-status", type=int, default=401)
     add("--rate-limited-status", type=int, default=400)
     add("--redirect-uri", default=DEFAULT_REDIRECT, help=f"registered address (default {DEFAULT_REDIRECT})")

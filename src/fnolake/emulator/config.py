@@ -85,6 +85,8 @@ class EmulatorConfig:
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.
         quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
+        serves_expired: Whether expired contracts are still served by their tokens; nobody knows what the brokers do
+            (protocols/shoonya.md, firstock.md: unknown), refusing is the default.
         session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).
         rate_limited_status: HTTP status of a rate rejection (likewise).
         redirect_uri: The demo user's registered address, which the OAuth page returns to unless the authorize
@@ -107,6 +109,7 @@ class EmulatorConfig:
     socket_cap: int = 100
     history_days: int = 304
     quiet_until: WallTime = DEFAULT_QUIET_UNTIL
+    serves_expired: bool = False
     session_expired_status: int = 401
     rate_limited_status: int = 400
     redirect_uri: str = DEFAULT_REDIRECT

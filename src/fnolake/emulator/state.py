@@ -114,13 +114,13 @@ class State:
             windows.forget()
 
     def listing(self, exchange: str, token: str) -> Listing | None:
-        """The live listing of a token: None if unknown or expired before the emulated date."""
+        """The live listing of a token: None if unknown or (unless such are served) expired before the emulated date."""
         if not token.isdigit():
             return None
         found = self.world.find(exchange, int(token))
-        if found is None or (found.expiry is not None and found.expiry < self.clock.now().date()):
-            return None
-        return found
+        if found is None or self.config.serves_expired:
+            return found
+        return None if found.expiry is not None and found.expiry < self.clock.now().date() else found
 
     async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:
         """

@@ -11,12 +11,16 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from fnolake.config.settings import FreshnessSettings
 from fnolake.errors import ConfigError, UnknownInstrument
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
-from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
+from fnolake.sync.fates import PlanFacts
+from fnolake.sync.freshness import AHEAD_DAYS, BEHIND_DAYS, MONEY_SCHEMA, Fresh, fresh, has_weekly
+from fnolake.sync.money import money
+from fnolake.sync.plan import Plan, make_plan, merge_plans
 
 HORIZON_DAYS = 300
 """About ten months, what Shoonya was seen to keep (protocols/shoonya.md, 2026-01-14)."""
@@ -29,11 +33,23 @@ PAIRS_AT_ONCE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending."""
+    """
+    Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
+
+    Sessions before ``since`` are wanted only of what waits for a weekday; ``patient``: something may wait, for no date
+    was named.
+    """
 
     contracts: pl.DataFrame
     sessions: tuple[date, ...]
     unknown: tuple[date, ...] = ()
+    since: date | None = None
+    patient: bool = False
+
+    @property
+    def asked_for(self) -> tuple[date, ...]:
+        """The sessions that the user speaks of, without those that are looked at for what waited."""
+        return self.sessions if self.since is None else tuple(day for day in self.sessions if day >= self.since)
 
 
 def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> tuple[tuple[date, ...], tuple[date, ...]]:
@@ -56,16 +72,26 @@ def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> 
     return sessions, unknown
 
 
-def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime) -> Wanted:
+def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime, freshness: FreshnessSettings | None = None) -> Wanted:
     """
     Contracts and sessions of a selection.
+
+    With a weekly tier, what was missed since the lake began, two weeks back at most, is wanted beside the last session.
 
     Raises:
         ConfigError: No finished session in the selection.
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    return Wanted(selected_contracts(store, selection), sessions, unknown)
+    contracts = selected_contracts(store, selection)
+    dated = selection.start is not None or selection.end is not None
+    if freshness is None or not has_weekly(freshness) or (dated and not selection.backfill):
+        return Wanted(contracts, sessions, unknown)
+    if selection.backfill or not sessions:
+        return Wanted(contracts, sessions, unknown, patient=True)
+    first = max(min(store.sessions(), default=sessions[-1]), sessions[-1] - timedelta(days=BEHIND_DAYS))
+    behind = tuple(day for day in calendar.sessions(first, sessions[-1]) if day < sessions[0])
+    return Wanted(contracts, behind + sessions, unknown, since=sessions[0], patient=True)
 
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
@@ -112,7 +138,9 @@ def exchange_said(store: Store, sessions: Iterable[date]) -> ExchangeSaid:
     return ExchangeSaid(pl.concat(parts), here)
 
 
-def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200) -> Plan:
+def plan_wanted(
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, freshness: FreshnessSettings | None = None,
+) -> Plan:
     """
     What is missing of the wanted, as requests.
 
@@ -121,6 +149,8 @@ def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime,
     said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
     minutes = session_minutes(calendar, chosen.sessions)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
+    waits = fresh_of(store, chosen, calendar, now, freshness) if freshness is not None else None
+    refusals, reused = store.refusals(), reused_tokens(store.instruments(None))
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
@@ -129,9 +159,26 @@ def plan_wanted(store: Store, chosen: Wanted, calendar: Calendar, now: datetime,
         plans.append(make_plan(PlanFacts(
             contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
-            horizon_days=HORIZON_DAYS,
+            horizon_days=HORIZON_DAYS, refusals=refusals, reused=reused, fresh=waits, since=chosen.since if waits else None,
         ), per_minute))
     return merge_plans(plans, per_minute)
+
+
+def fresh_of(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, rule: FreshnessSettings) -> Fresh | None:
+    """What decides when something is due; None when nothing waits."""
+    if not chosen.patient or not has_weekly(rule) or not chosen.sessions:
+        return None
+    as_of = calendar.last_finished(now)
+    open_days = calendar.sessions(as_of - timedelta(days=BEHIND_DAYS), as_of + timedelta(days=AHEAD_DAYS))
+    lately = [day for day in chosen.sessions if day in set(open_days)]
+    prices = money(store, lately) if rule.near != rule.rest else pl.DataFrame(schema=MONEY_SCHEMA)
+    return fresh(rule, chosen.contracts, prices, open_days, as_of)
+
+
+def reused_tokens(contracts: pl.DataFrame) -> pl.Series:
+    """Contracts whose token is a later contract's now."""
+    key = ("venue", "segment", "token")
+    return contracts.filter(pl.col("contract") < pl.col("contract").max().over(*key))["contract"]
 
 
 def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[str, date], int]:
