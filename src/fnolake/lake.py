@@ -150,7 +150,12 @@ class Lake:
     def instruments(
         self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
     ) -> pl.DataFrame:
-        """Contracts (``model.instrument_schema``, strikes in paise) as known now, or as they stood ``on`` a date."""
+        """
+        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
+
+        In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
+        ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
+        """
         import polars as pl
 
         names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
@@ -158,7 +163,7 @@ class Lake:
             rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
         else:
             rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
+        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry))
 
     def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """

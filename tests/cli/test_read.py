@@ -91,6 +91,12 @@ def test_instruments_show_rupees(terminal: Terminal) -> None:
     assert " 45161" in terminal("instruments", "--format", "table").stdout
 
 
+def test_contracts_that_providers_list_differently_can_be_asked_for(terminal: Terminal) -> None:
+    done = terminal("instruments", "--differing")
+    assert (done.exit_code, done.stdout.strip()) == (0, "symbol,strike,lot,token")
+    assert "No contract is listed differently" in terminal("instruments", "--differing", "--format", "table").output
+
+
 def test_instruments_sync_takes_the_masters_for_writing(terminal: Terminal) -> None:
     done = terminal("instruments", "sync")
     assert done.stdout == "exchange,rows,new\nNFO,3,1\n"

@@ -144,9 +144,11 @@ def test_a_ledger_of_before_is_read_as_it_is_and_brought_up_when_written(lake: P
     with Store.open(lake, write=True) as store:
         store.commit(batch(capture(1, MON)))
     old = sqlite3.connect(lake / "ledger.sqlite")
-    for statement in ("drop table comparisons", "drop table differences", "update meta set value = '1' where name = 'ledger_version'"):
-        old.execute(statement)
-    old.commit()
+    old.executescript("""
+        drop table comparisons; drop table differences; drop table listing_differences;
+        alter table provider_symbols drop column since; alter table provider_symbols drop column gone;
+        update meta set value = '1' where name = 'ledger_version';
+    """)
     old.close()
     with Store.open(lake, write=False) as store:
         assert store.comparisons().is_empty()

@@ -193,6 +193,8 @@ class Live:
         if self._count.wanted:
             done = min(self._count.decided, self._count.wanted)
             self._bar.update(self._task, total=self._count.wanted, completed=done, description=self._fitting())
+        elif isinstance(event, PageDone):
+            self._bar.update(self._task, description=f"{self._count.asked:,} requests for the second look")
 
     def _fitting(self) -> str:
         """The long text where it fits beside the bar, else the brief one."""

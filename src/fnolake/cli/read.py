@@ -67,10 +67,11 @@ def instruments_find(
     kind: KindOption = None,
     expiry: Annotated[str | None, typer.Option("--expiry", metavar="DATE", help="Only this expiry.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As they stood on that session.")] = None,
+    differing: Annotated[bool, typer.Option("--differing", help="Only those that two providers list differently.")] = False,
     form: FormatOption = None,
 ) -> None:
     """
-    Find contracts.
+    Find contracts, with each provider's symbol.
 
     In Python: lake.instruments.
     """
@@ -81,6 +82,10 @@ def instruments_find(
             underlying=underlying.strip().upper() if underlying else None, kind=kind.value if kind else None,
             expiry=day_of(expiry, "--expiry"), on=day_of(on, "--on"),
         )
+    if differing:
+        frame = frame.drop_nulls("differs") if "differs" in frame.columns else frame.clear()
+        render(in_rupees(frame), form, nothing="No contract is listed differently by two providers.")
+        return
     render(in_rupees(frame), form, nothing="No such contract here: fnolake instruments sync takes today's masters")
 
 

@@ -26,13 +26,14 @@ def classify(pairs: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         pairs: ``KEY``, the later row's ``ATTRIBUTES``, the earlier row's as ``old_…`` (underlying after recorded
-            renames), ``seen`` (date of the later row's master).
+            renames), ``seen`` (date of the later row's master), ``taken`` (the earlier row is another provider's word
+            of the same day: one token of one day is one contract, whatever differs).
 
     Returns:
         The pairs with ``fate``: ``same``, ``amended``, ``new`` or ``uncertain``.
     """
     same_party = (pl.col("kind") == pl.col("old_kind")) & pl.col("right").eq_missing(pl.col("old_right")) & (
-        pl.col("underlying") == pl.col("old_underlying")
+        (pl.col("underlying") == pl.col("old_underlying")) | index_spot()
     )
     same_expiry = pl.col("expiry").eq_missing(pl.col("old_expiry"))
     same_strike = pl.col("strike_paise").eq_missing(pl.col("old_strike_paise"))
@@ -45,11 +46,22 @@ def classify(pairs: pl.DataFrame) -> pl.DataFrame:
     fate = (
         pl.when(pl.col("identical") & ~pl.col("touched")).then(pl.lit("same"))
         .when(pl.col("identical")).then(pl.lit("amended"))
+        .when(pl.col("taken")).then(pl.lit("amended"))
         .when(~pl.col("party") | pl.col("passed")).then(pl.lit("new"))
         .when((same_expiry | pl.col("expiry_moved")) & (same_strike | pl.col("strikes_moved"))).then(pl.lit("amended"))
         .when(_close()).then(pl.lit("uncertain")).otherwise(pl.lit("new"))
     )
     return _with_group_moves(marked).with_columns(fate=fate).select(*pairs.columns, "fate")
+
+
+def index_spot() -> pl.Expr:
+    """
+    Whether both sides are the spot of an index: its token is never given to anything else, so its name is only spelling.
+
+    Shoonya calls NSE's 26000 ``Nifty 50``, Firstock ``NIFTY``.
+    """
+    spot = (pl.col("kind") == "spot") & (pl.col("old_kind") == "spot")
+    return spot & pl.col("is_index") & pl.col("old_is_index")
 
 
 def _with_group_moves(marked: pl.DataFrame) -> pl.DataFrame:

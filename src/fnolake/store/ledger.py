@@ -18,7 +18,7 @@ import polars as pl
 
 from fnolake.errors import ConfigError, StoreError
 from fnolake.store.disk import disk_guard
-from fnolake.store.schema import LEDGER_VERSION, TABLES
+from fnolake.store.schema import LEDGER_VERSION, OLD_READER, TABLES, UPGRADES
 
 LEDGER_FILE = "ledger.sqlite"
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -74,6 +74,7 @@ class Ledger:
         if self.write or self.is_new:
             self._create(connection)
         if not self.write:
+            _lay_over(connection)
             connection.execute("pragma query_only = on")
         return connection
 
@@ -82,9 +83,12 @@ class Ledger:
         for statement in TABLES:
             connection.execute(statement)
         connection.execute(
-            "insert into meta (name, value) values ('ledger_version', ?) on conflict (name) do update set value = excluded.value "
-            "where cast(meta.value as integer) < ?", (str(LEDGER_VERSION), LEDGER_VERSION),
+            "insert into meta (name, value) values ('ledger_version', ?) on conflict (name) do nothing", (str(LEDGER_VERSION),),
         )
+        for version in range(_version(connection) + 1, LEDGER_VERSION + 1):
+            for statement in UPGRADES[version]:
+                connection.execute(statement)
+            set_meta(connection, "ledger_version", str(version))
         connection.execute("commit")
 
     def _check_version(self) -> None:
@@ -147,6 +151,17 @@ class Ledger:
         """Close the database; later use is an error."""
         with self._mutex:
             self._connection.close()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("select value from meta where name = 'ledger_version'").fetchone()[0])
+
+
+def _lay_over(connection: sqlite3.Connection) -> None:
+    """Let a reader see a ledger of an earlier version as this one, changing nothing of it."""
+    for version in range(_version(connection) + 1, LEDGER_VERSION + 1):
+        for statement in OLD_READER[version]:
+            connection.execute(statement)
 
 
 def frame_of(rows: Iterable[tuple[object, ...]], schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:

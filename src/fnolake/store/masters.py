@@ -1,7 +1,7 @@
 """
 Files of providers and exchanges in the lake: kept exactly as fetched, by date; masters diffed into the ledger.
 
-A copy of the instruments and masters tables is kept beside the ledger (``catalog/``), so that ids survive its loss.
+A copy of the instruments, symbols and masters tables is kept beside the ledger (``catalog/``), so that ids survive its loss.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import polars as pl
 
 from fnolake.model import Master, RawFile
 from fnolake.store import compared
+from fnolake.store.diff import Diff, apply_changes
 from fnolake.store.disk import make_folder, write_atomic
-from fnolake.store.instruments import GENERATION, Diff, InstrumentBook, apply_changes, read_renames
+from fnolake.store.instruments import GENERATION, InstrumentBook, read_renames
 from fnolake.store.ledger import Ledger, days, set_meta
+from fnolake.store.listings import standing, symbols
 
 RAW, CATALOG = "raw", "catalog"
 _COPIED = "catalog_generation"
@@ -55,13 +57,15 @@ def take_master(lake: Path, ledger: Ledger, book: InstrumentBook, master: Master
     Keep a master's file, diff its listings and record both.
 
     Returns:
-        How many listings are new, amended, delisted and identity_uncertain.
+        How many listings are new, amended, delisted and identity_uncertain; how many ``differ`` from what another
+        provider says of the contract, and how many are listed ``only_here`` (0 while there is no other provider).
     """
     file = keep_raw(lake, raw, master.day)
     key = (master.provider, master.exchange, days(master.day), master.payload_hash or raw.payload_hash)
     with ledger.transaction() as connection:
-        changes = Diff(book.history(), master, read_renames(ledger, master.day)).run()
-        apply_changes(connection, changes, master.provider, secrets.token_hex(8))
+        now = standing(ledger, master)
+        changes = Diff(book.history(), master, read_renames(ledger, master.day), now).run()
+        apply_changes(connection, changes, now, secrets.token_hex(8))
         findings = [[f.name, f.count, f.detail] for f in (*master.findings, *changes.findings)]
         connection.execute(
             "insert into masters values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (provider, exchange, day, payload_hash) do nothing",
@@ -77,13 +81,13 @@ def masters(ledger: Ledger) -> pl.DataFrame:
 
 
 def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
-    """Copy instruments, masters and comparisons beside the ledger, each file replaced whole, unless the copy is as they are."""
+    """Copy instruments, symbols, masters and comparisons beside the ledger, each file replaced whole, unless the copy is as they are."""
     compared.write_copy(lake / CATALOG, ledger)
     generation = ledger.meta(GENERATION)
     if generation is None or ledger.meta(_COPIED) == generation:
         return
     folder = make_folder(lake / CATALOG)
-    for name, table in (("instruments", book.history()), ("masters", masters(ledger))):
+    for name, table in (("instruments", book.history()), ("masters", masters(ledger)), ("symbols", symbols(ledger))):
         body = io.BytesIO()
         table.write_parquet(body, compression="zstd")
         write_atomic(folder / f"{name}.parquet", body.getvalue())

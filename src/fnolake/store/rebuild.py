@@ -22,8 +22,10 @@ from fnolake.store.disk import file_hash
 from fnolake.store.exchange import EXCHANGE_DAYS
 from fnolake.store.instruments import GENERATION, INSERT, history_schema
 from fnolake.store.ledger import Ledger, days, set_meta
+from fnolake.store.listings import SYMBOL_SCHEMA
 from fnolake.store.masters import CATALOG
 from fnolake.store.publish import COVERAGE
+from fnolake.store.schema import FILL_SYMBOLS
 from fnolake.store.tables import TableSpec, head_files, scan_files
 
 _COVERAGE = """
@@ -66,10 +68,14 @@ def rebuild(lake: Path, ledger: Ledger) -> RebuildReport:
         raise StoreError(f"{source} is not there, so contract ids cannot be restored; put back a copy from {lake / 'backup'}")
     history = pl.read_parquet(source).select(*history_schema())
     taken = pl.read_parquet(lake / CATALOG / "masters.parquet")
+    symbols = lake / CATALOG / "symbols.parquet"
+    listed = pl.read_parquet(symbols).select(*SYMBOL_SCHEMA) if symbols.exists() else pl.DataFrame(schema=SYMBOL_SCHEMA)
     covered, doubtful = _covered(lake)
     with ledger.transaction() as connection:
         connection.executemany(INSERT, _numbers(history).rows())
         connection.executemany("insert into masters values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _numbers(taken).rows())
+        connection.executemany("insert into provider_symbols (contract, provider, symbol, since, gone) values (?, ?, ?, ?, ?)", _numbers(listed).rows())
+        connection.execute(FILL_SYMBOLS)
         connection.executemany(INSERT_ATTEMPT, _numbers(covered).rows())
         for day in covered["session"].unique().to_list():
             connection.execute(_COVERAGE, (days(day),))

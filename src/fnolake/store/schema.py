@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 2
-"""2 added comparisons and differences. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 3
+"""2 added comparisons and differences, 3 who lists what. A ledger of an older version is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -65,7 +65,13 @@ TABLES = (
     """,
     """
     create table if not exists provider_symbols (
-        contract bigint not null, provider text not null, symbol text not null, primary key (contract, provider))
+        contract bigint not null, provider text not null, symbol text not null, since integer not null default 0,
+        gone integer, primary key (contract, provider))
+    """,
+    """
+    create table if not exists listing_differences (
+        contract bigint not null, provider text not null, name text not null, kept text not null, theirs text not null,
+        since integer not null, primary key (contract, provider, name))
     """,
     """
     create table if not exists masters (
@@ -95,6 +101,37 @@ TABLES = (
     """,
 )
 """``batch`` 0 in coverage: the bars, if any, are in the published session."""
+
+FILL_SYMBOLS = """
+insert into provider_symbols (contract, provider, symbol, since)
+select contract, coalesce((select provider from masters order by taken_us limit 1), 'shoonya'), provider_symbol, min(first_seen)
+from instruments where contract not in (select contract from provider_symbols) group by contract
+"""
+"""Where nothing says who lists a contract (before version 3, or a catalog without symbols): the first provider that was asked."""
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    2: (),
+    3: (
+        "alter table provider_symbols add column since integer not null default 0",
+        "alter table provider_symbols add column gone integer",
+        """
+        update provider_symbols set
+            since = coalesce((select min(first_seen) from instruments i where i.contract = provider_symbols.contract), 0),
+            gone = (select valid_to + 1 from instruments i where i.contract = provider_symbols.contract order by revision desc limit 1)
+        """,
+        FILL_SYMBOLS,
+    ),
+}
+"""Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
+
+OLD_READER: dict[int, tuple[str, ...]] = {
+    2: (),
+    3: (
+        "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
+        "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
+    ),
+}
+"""What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 
 TAKE_COVERAGE = """
 insert into coverage (session, contract, attempt, batch, outcome, proof, rank, reasons, bars, first_us, last_us, volume,

@@ -21,7 +21,7 @@ import polars as pl
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, masters
+from fnolake.store import batches, compared, exchange, known, late, listings, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -155,16 +155,32 @@ class Store:
         Keep a master's file and diff its listings with what is known (design section 4, Identity).
 
         Returns:
-            How many listings are ``new``, ``amended``, ``delisted`` and ``identity_uncertain``.
+            How many listings are ``new``, ``amended``, ``delisted``, ``identity_uncertain``; how many ``differ`` from
+            what another provider says, and how many only this one lists (``only_here``).
         """
         self._writable()
         with self._writing, disk_guard(self.path):
             return masters.take_master(self.path, self._ledger, self._book, master, raw, _now_us())
 
     def masters_taken(self, day: date, provider: str | None = None) -> bool:
-        """Whether a master of that day (and that provider) is here."""
-        found = self._ledger.rows("select 1 from masters where day = ? and coalesce(?, provider) = provider limit 1", (days(day), provider))
-        return bool(found)
+        """Whether a master of that day is here, of that provider where one is named."""
+        return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
+
+    def listed_by(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
+        """
+        Who can be asked for contracts (None = all): contract, provider; by contract, who has the say on it first.
+
+        A contract that nobody lists any more is given with those that did.
+        """
+        return listings.listed_by(self._ledger, contracts)
+
+    def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
+        """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
+        return listings.symbols(self._ledger, contracts)
+
+    def listing_differences(self) -> pl.DataFrame:
+        """Where a provider's last master says something else than what is kept of a contract: ``listings.DIFFERENCE_SCHEMA``."""
+        return listings.differences(self._ledger)
 
     def masters(self) -> pl.DataFrame:
         """Every master taken (``masters.MASTER_SCHEMA``), findings as JSON."""
@@ -230,6 +246,10 @@ class Store:
         attributes, with the dates of its whole life.
         """
         return self._book.on(on, underlyings, kinds)
+
+    def with_symbols(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Instruments with a column ``PROVIDER_symbol`` a provider in the place of ``provider_symbol``, and what ``differs``."""
+        return listings.beside(self._ledger, rows)
 
     def instrument_history(self) -> pl.DataFrame:
         """Every revision of every contract (``instruments.history_schema``), by contract and revision."""

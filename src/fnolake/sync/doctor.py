@@ -14,7 +14,7 @@ from fnolake.provider.http import Http
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync.connect import SECRETS, make_provider, open_http
-from fnolake.sync.status import Check
+from fnolake.sync.status import Check, differing_line
 
 ROOM_BYTES = 2 << 30
 """Free space below which a warning is due: a whole session takes about 60 MB, its making twice that."""
@@ -27,7 +27,7 @@ async def examine(settings: Settings, store: Store, calendar: Calendar, clock: C
     async with open_http(settings) as http:
         for name in settings.accounts:
             checks.append(await _sign_in(settings, name, http, store, clock, environ))
-    checks += [_masters(store, clock), _consent(settings)]
+    checks += [_masters(store, clock), *_agreement(store), _consent(settings)]
     return checks
 
 
@@ -80,6 +80,13 @@ async def _sign_in(settings: Settings, name: str, http: Http, store: Store, cloc
 def _masters(store: Store, clock: Clock) -> Check:
     taken = store.masters_taken(ist_date(clock.now()))
     return Check("masters", taken, "today's are taken" if taken else "today's are not taken", "" if taken else "fnolake instruments sync")
+
+
+def _agreement(store: Store) -> list[Check]:
+    """What two providers list differently; nothing where only one has been asked. Nobody can mend it here, so it is never wrong."""
+    if store.masters()["provider"].n_unique() < 2:
+        return []
+    return [Check("providers agree", ok=True, detail=differing_line(store.listing_differences()) or "on every contract that both list")]
 
 
 def _consent(settings: Settings) -> Check:

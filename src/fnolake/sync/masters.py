@@ -12,6 +12,7 @@ from fnolake.provider.account import Account
 from fnolake.provider.base import Provider
 from fnolake.store.store import Store
 from fnolake.sync.given_up import recorded_if_cancelled
+from fnolake.sync.status import differing_line
 
 
 class MasterRound:
@@ -36,7 +37,7 @@ class MasterRound:
         Take and diff the masters of the day, once a day unless ``again``.
 
         Returns:
-            One row a master: provider, exchange, rows, listings, out_of_scope, findings, new, amended.
+            One row a master: provider, exchange, rows, listings, out_of_scope, findings, and what ``Store.take_master`` counts.
 
         Raises:
             ProviderError: None could be had, and no contract is known yet.
@@ -47,6 +48,8 @@ class MasterRound:
                   if again or not self._store.masters_taken(today, name)]
         for name in wanted:
             rows += await self._of_provider([one for one in self._accounts if one.provider_name == name], today)
+        if rows and (unlike := differing_line(await asyncio.to_thread(self._store.listing_differences))):
+            self._emit(Notice("info", unlike))
         if wanted and not rows and self._store.instruments(None).is_empty():
             raise ProviderFault(
                 "no symbol master could be read, so no contract is known; try again in a few minutes", provider=wanted[0])

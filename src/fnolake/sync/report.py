@@ -61,7 +61,7 @@ class SyncReport:
         text = [self._head]
         words = ", ".join(f"{count:,} {name}" for name, count in sorted(self.outcomes.items(), key=lambda item: -item[1]))
         text += [words] if words else []
-        text += [one.line for one in self.accounts] if len(self.accounts) > 1 else []
+        text += [one.line for one in self.accounts] if len(self.accounts) > 1 and self.requests else []
         text.append(f"{self.covered:,} of {self.listed:,} listed contract-sessions are covered, {self.verified:,} verified against the exchange")
         if self.waiting:
             text.append(f"{self.waiting:,} wait for their weekday ([freshness])")

@@ -77,6 +77,16 @@ class Status:
     extras: dict[str, str] = field(default_factory=dict)
 
 
+def differing_line(differences: pl.DataFrame) -> str:
+    """Where two providers list contracts differently, in a sentence; empty where they do not."""
+    if differences.is_empty():
+        return ""
+    names = differences.group_by("provider", "name").len().sort("provider", "name")
+    words = ", ".join(f"{count:,} {name} at {provider}" for provider, name, count in names.iter_rows())
+    count = differences["contract"].n_unique()
+    return f"{count:,} contract{'s are' if count != 1 else ' is'} not listed alike by all providers ({words}); what was listed first is kept: fnolake instruments --differing"
+
+
 def need_a_session(selection: Selection, calendar: Calendar, now: datetime) -> None:
     """
     Say why there is nothing in the dates of a selection, before anything is asked.
