@@ -40,6 +40,7 @@ from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_
 from fnolake.sync.wanted import (
     Wanted,
     captured_selection,
+    from_start,
     plan_wanted,
     selected_contracts,
     status_rows,
@@ -244,7 +245,7 @@ class Lake:
         now = self.clock.now()
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
         rule = self.settings.freshness
-        chosen = wanted(self.store, self._from_start(selection), self._calendar, now, rule)
+        chosen = wanted(self.store, from_start(selection, self.settings.sync.start), self._calendar, now, rule)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         made = plan_wanted(self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule)
@@ -280,14 +281,7 @@ class Lake:
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
         async with self._evening(on_event, accounts) as evening:
-            return await evening.run(self._from_start(selection), stop or asyncio.Event())
-
-    def _from_start(self, selection: Selection | None) -> Selection:
-        """The selection without what lies before ``sync.start``, the first session that the user ever wants."""
-        chosen, first = selection or Selection(), self.settings.sync.start
-        if first is None or not chosen.backfill or (chosen.start is not None and chosen.start >= first):
-            return chosen
-        return replace(chosen, start=first)
+            return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
 
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""

@@ -108,12 +108,15 @@ class Evening:
             self._emit(Notice("warning", f"{day}: the hours of this session are unknown; add them to the [calendar] additions file"))
         plan = await asyncio.to_thread(self.plan, chosen)
         for warning in plan.warnings:
-            self._emit(Notice("warning", warning))
+            self._emit(Notice("info", warning))
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
             await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
+        left = await asyncio.to_thread(self.plan, chosen) if plan.warnings else plan
+        for warning in left.warnings:
+            self._emit(Notice("warning", warning))
         spoken_of = replace(chosen, sessions=chosen.asked_for, since=None)
         report = await asyncio.to_thread(self._report, spoken_of, tally, self._clock.monotonic() - started, interrupted=interrupted)
         return replace(report, waiting=plan.not_due, gaps=max(report.gaps - plan.not_due, 0))

@@ -94,6 +94,14 @@ def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime
     return Wanted(contracts, behind + sessions, unknown, since=sessions[0], patient=True)
 
 
+def from_start(selection: Selection | None, first: date | None) -> Selection:
+    """The selection without what lies before ``first``, the first session that the user ever wants."""
+    chosen = selection or Selection()
+    if first is None or not chosen.backfill or (chosen.start is not None and chosen.start >= first):
+        return chosen
+    return replace(chosen, start=first)
+
+
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
     """The latest row of every selected contract."""
     rows = store.instruments(None).sort("valid_from", nulls_last=False).unique("contract", keep="last").sort("contract")
