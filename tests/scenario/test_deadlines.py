@@ -121,6 +121,7 @@ def test_what_expires_today_is_warned_of_until_it_is_here(emulate: Callable[...,
     assert risk[0]["deadline"] == "2026-11-23"
     assert risk[0]["requests"] > 50
     assert "At risk" in at.run("status", "--format", "table").stdout
-    assert "lost after today" in at.run("sync", "--max-minutes", "0.01", expect=3).stdout
-    assert "lost after today" not in at.run("sync").stdout
+    emulator.post("/emulator/faults", {"fault": "false_no_data", "route": "TPSeries", "count": 3})
+    assert "3 contracts are not captured and lost after today: 3 requests" in at.run("sync", expect=3).stderr
+    at.run("sync")
     assert "lost after today" not in at.run("plan", "--format", "table").stdout
