@@ -98,7 +98,8 @@ def test_a_full_session_is_complete(contract: Contract, count: int) -> None:
     verdict = say(rows(FRIDAY, minutes[::-1], [0] * count, cumulative=False), contract, must_fill=True)
     assert (verdict.outcome, verdict.reasons, verdict.bars) == (Outcome.COMPLETE, (), count)
     assert (verdict.first_us, verdict.last_us) == (session_of(contract).open_us, session_of(contract).close_us - 60_000_000)
-    assert (verdict.proof, verdict.proof_reasons) == (Proof.UNVERIFIED, ("no_exchange_file",))
+    reason = "index_not_in_files" if contract.is_index else "no_exchange_file"
+    assert (verdict.proof, verdict.proof_reasons) == (Proof.UNVERIFIED, (reason,))
 
 
 @pytest.mark.parametrize("gone", [[0], [200], [359], [10, 11, 12]])
@@ -172,7 +173,8 @@ def test_volume_range_and_last_price_of_the_exchange_are_proof() -> None:
 @pytest.mark.parametrize(("row", "name", "outcome"), [
     (exchange(30), "volume_below_exchange", Outcome.PARTIAL), (exchange(10), "volume_above_exchange", Outcome.COMPLETE),
     (exchange(20, high=10050), "outside_exchange_range", Outcome.COMPLETE), (exchange(20, low=9950), "outside_exchange_range", Outcome.COMPLETE),
-    (exchange(20, last=10080), "last_price_differs", Outcome.COMPLETE), (exchange(0, high=0, low=0, last=0), "volume_above_exchange", Outcome.COMPLETE),
+    (exchange(20, last=10080), "last_price_differs", Outcome.COMPLETE), (exchange(20, high=10200), "high_below_exchange", Outcome.COMPLETE),
+    (exchange(20, low=9800), "low_above_exchange", Outcome.COMPLETE),
 ])
 def test_each_disagreement_with_the_exchange_is_a_named_mismatch(row: ExchangeRow, name: str, outcome: Outcome) -> None:
     verdict = say(rows(FRIDAY, [600, 700]), row=row)
@@ -180,11 +182,11 @@ def test_each_disagreement_with_the_exchange_is_a_named_mismatch(row: ExchangeRo
     assert name in names(verdict)
 
 
-def test_blank_prices_of_the_exchange_are_not_compared_and_open_interest_is_only_observed() -> None:
+def test_blank_prices_of_the_exchange_prove_nothing_and_open_interest_is_only_observed() -> None:
     row = ExchangeRow(None, None, None, None, None, 20, 90_000)
     verdict = say(rows(FRIDAY, [600, 700]), row=row)
-    assert verdict.proof is Proof.VERIFIED
-    assert names(verdict) == {"oi_differs"}
+    assert (verdict.proof, verdict.proof_reasons) == (Proof.UNVERIFIED, ("no_range", "no_last_price"))
+    assert names(verdict) == {"oi_differs", "no_range", "no_last_price"}
 
 
 def test_bars_of_another_contract_are_refused_whole_and_kept_in_quarantine() -> None:

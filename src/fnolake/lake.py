@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,18 +20,21 @@ from typing import TYPE_CHECKING, Self
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, StoreError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, Notice, Selection, ist_date
+from fnolake.model import Clock, Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
 from fnolake.query import coverage as coverage_of
-from fnolake.query.pick import near_only, pick
+from fnolake.query.interval import interval_of
+from fnolake.query.pick import pick
 from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync import pending
-from fnolake.sync.connect import budget_used, choose_account, connected, make_account, make_provider, open_http
+from fnolake.sync import repair
+from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
+from fnolake.sync.exchange_round import ExchangeRound, Taken
+from fnolake.sync.open_evening import open_evening
 from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
@@ -41,13 +45,13 @@ from fnolake.sync.wanted import (
     Wanted,
     captured_selection,
     from_start,
+    hopes_for_files,
     plan_wanted,
     selected_contracts,
     status_rows,
     wanted,
     wanted_sessions,
 )
-from fnolake.sync.writer import LineSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +102,7 @@ class Lake:
         self.settings = settings
         self.store = store
         self._environ = environ
-        self._calendar = Calendar.bundled(settings.calendar.additions)
+        self._calendar = Calendar.bundled(settings.calendar.additions, store.references.word())
         self._clock_value: Clock | None = None
 
     def __enter__(self) -> Self:
@@ -118,7 +122,7 @@ class Lake:
 
     @property
     def calendar(self) -> Calendar:
-        """Sessions, with the user's additions."""
+        """Sessions, with the exchange's word and the user's additions."""
         return self._calendar
 
     @property
@@ -133,7 +137,9 @@ class Lake:
     def status(self, selection: Selection | None = None) -> Status:
         """The lake at a glance, by default of the underlyings that were captured; asks no provider."""
         chosen = selection or captured_selection(self.store, Selection())
-        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness)
+        return lake_status(
+            self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
+        )
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account that is set up, and whether it is signed in."""
@@ -175,8 +181,12 @@ class Lake:
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``; soonest expiry first. Default as for :meth:`coverage`."""
-        return coverage_of.gaps(self._status_rows(start, end, underlying, kind))
+        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
+        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
+
+    def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
+        return repair.shown(self.store, selected_contracts(self.store, Selection(tuple(underlying), tuple(kind))), self.clock.now(), self.settings.repair.tries)
 
     def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
         return status_rows(self.store, self._chosen(start, end, underlying, kind))
@@ -193,10 +203,10 @@ class Lake:
 
     def bars(
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",),
+        phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
     ) -> pl.DataFrame:
         """
-        One-minute bars in rupees and IST, ascending.
+        Bars in rupees and IST, ascending.
 
         Args:
             symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
@@ -205,16 +215,18 @@ class Lake:
             start: First session, inclusive; everything that is there by default.
             end: Last session, inclusive.
             phases: Of the session: continuous, preopen, auction.
+            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
+            as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
 
         Raises:
-            UnknownInstrument: Nothing of that name in this lake.
+            QueryError: No such instrument or interval, or bars of ``as_of`` were replaced since and are kept nowhere.
         """
-        from fnolake.query.bars import read
+        from fnolake.query.bars import read_longer
 
+        length = interval_of(interval)
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        found = read(self.store, meant, sessions, tuple(phases))
-        return near_only(found) if expiry == "near" else found
+        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
@@ -248,7 +260,10 @@ class Lake:
         chosen = wanted(self.store, from_start(selection, self.settings.sync.start), self._calendar, now, rule)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
-        made = plan_wanted(self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule)
+        made = plan_wanted(
+            self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
+            waits=self._waits(selection),
+        )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
         return warned(self.store, replace(made, second_look=looks), chosen, self._calendar, now, rule)
@@ -283,6 +298,18 @@ class Lake:
         async with self._evening(on_event, accounts) as evening:
             return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
 
+    def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
+        waits = self._waits(None)
+        return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, hopes=waits)
+
+    def _waits(self, selection: Selection | None) -> bool:
+        return hopes_for_files(self.store, self.settings.exchange, selection)
+
+    def take_files(self, paths: Sequence[Path] = ()) -> list[Taken]:
+        """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
+        taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
+        return taker.take_files(paths) if paths else taker.take_dropped()
+
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""
         return asyncio.run(self.async_sync(selection, on_event))
@@ -291,9 +318,6 @@ class Lake:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
-
-    def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> _EveningContext:
-        return _EveningContext(self, on_event, accounts)
 
     # -- signing in --------------------------------------------------------------------------------------------------
 
@@ -366,31 +390,3 @@ class Kept:
 
     lines: tuple[str, ...]
     corrupt: tuple[str, ...] = ()
-
-
-class _EveningContext:
-    """The stations of one sync, opened and closed together."""
-
-    def __init__(self, lake: Lake, on_event: Callable[[Event], None], accounts: Sequence[str]) -> None:
-        self._lake = lake
-        self._accounts = accounts
-        self._on_event = on_event
-
-    async def __aenter__(self) -> Evening:
-        lake = self._lake
-        kept = pending.take(lake.store.state)
-        if kept:
-            await asyncio.to_thread(lake.store.record_requests, kept)
-            pending.forget(lake.store.state)
-        self._open = connected(lake.settings, lake.store.state, lake.clock, lake.calendar, lake._environ, self._accounts)  # noqa: SLF001 - its own half
-        found = await self._open.__aenter__()
-        for why in found.left_out:
-            self._on_event(Notice("warning", why))
-        line = LineSettings(lake.settings.sync.workers, lake.settings.sync.batch_rows, lake.settings.sync.batch_s)
-        return Evening(
-            lake.store, found.accounts, found.exchange, lake.calendar, lake.clock, on_event=self._on_event, settings=line,
-            second_look=lake.settings.compare.sample, freshness=lake.settings.freshness,
-        )
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._open.__aexit__(kind, error, trace)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from fnolake.cli.app import build_app
 from fnolake.lake import Kept
 from fnolake.model import Notice, PageDone, SyncStarted
+from fnolake.sync.exchange_round import Taken
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import SyncReport
 from fnolake.sync.status import AccountStatus, Check, Status
@@ -31,7 +32,7 @@ COVERAGE = pl.DataFrame({
 })
 PLAN_ROWS = pl.DataFrame({
     "contract": [7], "symbol": ["TCS23NOV26F"], "sessions": [[date(2026, 11, 19), FRIDAY]], "expected_rows": [770.0],
-    "deadline": [date(2026, 11, 23)], "expired": [False],
+    "deadline": [date(2026, 11, 23)], "expired": [False], "repair": [""], "last_account": [""],
 })
 RISK = pl.DataFrame({"deadline": [date(2026, 11, 23)], "contract_sessions": [40], "requests": [20], "lost": [7]})
 
@@ -102,6 +103,10 @@ class FakeLake:
     def upkeep(self, **how: Any) -> Kept:
         self.note("upkeep", how)
         return Kept(("12 files are whole",))
+
+    def take_files(self, paths: Any) -> list[Taken]:
+        self.note("take", paths)
+        return [Taken(path, refused="a web page") if path.name == "page.csv" else Taken(path, "NSE CM of 2026-11-20", 7) for path in paths]
 
     async def async_take_masters(self, on_event: Callable[[Any], None]) -> list[dict[str, object]]:
         self.note("masters", None)

@@ -72,13 +72,13 @@ def test_no_rows_are_an_empty_list_a_header_or_a_word(terminal: Terminal) -> Non
 
 def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
     terminal("bars", "TCS", "--kind", "future", "--expiry", "near", "--from", "2026-11-20")
-    terminal("bars", "TCS", "--expiry", "2026-11-24", "--session", "2026-11-20")
+    terminal("bars", "TCS", "--expiry", "2026-11-24", "--session", "2026-11-20", "--interval", "5m")
     terminal("coverage", "--to", "2026-11-20", "-u", "tcs", "-u", "NIFTY", "-u", "TCS")
     terminal("gaps", "--kind", "spot", "--kind", "future")
     terminal("instruments", "--underlying", "tcs", "--kind", "option", "--on", "2026-11-20")
     assert terminal.lake.asked == [
-        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None})),
-        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY})),
+        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None, "interval": "1m", "as_of": None})),
+        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY, "interval": "5m", "as_of": None})),
         ("coverage", {"start": None, "end": FRIDAY, "underlying": ("TCS", "NIFTY")}),
         ("gaps", {"start": None, "end": None, "underlying": (), "kind": ("spot", "future")}),
         ("instruments", {"underlying": "TCS", "kind": "option", "expiry": None, "on": FRIDAY}),

@@ -251,8 +251,8 @@ def test_genuine_rows_prove_contracts_at_nse() -> None:
 
 @needs_real
 @pytest.mark.parametrize("name", ["cm05JUL2024bhav.csv.zip", "cm_2025-10-20.csv.gz"])
-def test_the_format_before_udiff_is_named(name: str) -> None:
-    with pytest.raises(PayloadError, match="format before 2024-07-08"):
+def test_the_format_before_udiff_is_no_udiff(name: str) -> None:
+    with pytest.raises(PayloadError, match="UDiFF format: TradDt"):
         read_cm((REAL / name).read_bytes())
 
 

@@ -1,12 +1,17 @@
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from fnolake.market.calendar import Calendar
 from fnolake.market.expiry import Expiries
+from fnolake.provider.shoonya.symbols import parse_master
 
 EXPIRIES = Expiries.bundled(Calendar.bundled())
+MASTERS = Path(__file__).resolve().parents[3] / "shared" / "real" / "masters"
+DECIDED = date(2025, 5, 26)
+"""SEBI moved every expiry from 1 September 2025 on: a master from before that day names the old dates."""
 
 
 def month(underlying: str, year: int, number: int, *, venue: str = "NSE", is_index: bool = True) -> date | None:
@@ -79,3 +84,33 @@ def test_every_rule_has_a_source() -> None:
     rows = tomllib.loads((Path(module.__file__).parent / "data" / "expiries.toml").read_text())["expiry"]
     assert rows
     assert all(row["source"].strip() for row in rows)
+
+
+REAL = {
+    # master: pairs of underlying and expiry, those off today's rules, stocks whose third month is not listed
+    "NFO_20240308": (588, {("NIFTY", date(2025, 12, 24)), ("NIFTY", date(2026, 6, 25))}, 0),
+    "NFO_20250106": (686, {
+        ("BANKNIFTY", date(2025, 9, 25)), ("BANKNIFTY", date(2025, 12, 24)), ("NIFTY", date(2025, 9, 25)), ("NIFTY", date(2025, 12, 24)),
+        ("NIFTY", date(2026, 6, 25)),
+    }, 16),  # stocks that leave the derivatives after February 2025
+    "BFO_20250106": (689, {("SENSEX", date(2025, 9, 30)), ("SENSEX", date(2025, 12, 30)), ("SENSEX", date(2026, 6, 30))}, 0),
+    "BFO_20260818": (650, set(), 0),
+}
+
+
+@pytest.mark.skipif(not MASTERS.is_dir(), reason="the private folder of real broker files, ../shared/real, is not beside this repository")
+@pytest.mark.parametrize("name", REAL)
+def test_the_rules_name_the_expiries_of_real_masters_but_those_that_were_moved_later(name: str) -> None:
+    exchange, stamp = name.split("_")
+    day = datetime.strptime(stamp, "%Y%m%d").date()
+    listed = parse_master(exchange, (MASTERS / f"shoonya_{name}.txt.zip").read_bytes(), day).listings
+    by_name = listed.group_by("venue", "underlying", "is_index").agg(pl.col("expiry").unique()).rows()
+    pairs = [(venue, underlying, expiry, index) for venue, underlying, index, expiries in by_name for expiry in expiries]
+    off = {(underlying, expiry) for venue, underlying, expiry, index in pairs if EXPIRIES.check(venue, underlying, expiry, is_index=index)}
+    absent = [
+        (underlying, expected.day) for venue, underlying, index, expiries in by_name
+        for expected in EXPIRIES.upcoming(venue, underlying, day, is_index=index) if expected.day not in expiries
+    ]
+    assert (len(pairs), off, len(absent)) == REAL[name]
+    assert all(day < DECIDED and expiry >= date(2025, 9, 1) for _, expiry in off)
+    assert {expiry for _, expiry in absent} <= {date(2025, 3, 27)}

@@ -4,9 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fnolake.errors import QueryError, UnknownSession
+from fnolake.lake import open_lake
+from fnolake.market.calendar import Calendar
 from fnolake.model import (
     Attempt,
     Batch,
@@ -19,7 +23,8 @@ from fnolake.model import (
     listing_schema,
     quarantine_schema,
 )
-from fnolake.query.bars import BAR_COLUMNS, read, rupees, scan
+from fnolake.query.bars import BAR_COLUMNS, read, read_longer, rupees, scan
+from fnolake.query.interval import MINUTE, interval_of
 from fnolake.store.store import Store
 
 MON, TUE = date(2026, 11, 16), date(2026, 11, 17)
@@ -82,6 +87,38 @@ def test_a_symbol_is_that_of_its_session_when_an_expiry_has_moved(tmp_path: Path
         commit(store, pl.concat([bars(before, 1, MON, ("continuous",)), bars(after, 1, TUE, ("continuous",))]))
         rows = read(store, [1], [MON, TUE]).sort("ts")
         assert rows["symbol"].to_list() == ["TCS24NOV26F", "TCS23NOV26F"]
+
+
+def test_longer_bars_of_several_contracts_come_in_the_order_of_minutes(tmp_path: Path) -> None:
+    near, far, option = listing(1, "future", OLD), listing(2, "future", date(2026, 12, 29)), listing(3, "option", OLD, 31_250)
+    with Store.open(tmp_path / "lake", write=True) as store:
+        take(store, MON, near, far, option)
+        for day in (MON, TUE):
+            commit(store, pl.concat([bars(row, n, day, ("continuous",) * 12) for n, row in enumerate((near, far, option), 1)]))
+        store.publish(MON)  # one session is published, the other is hot
+        asked = {"calendar": Calendar.bundled()}
+        five = read_longer(store, None, [MON, TUE], interval=interval_of("5m"), **asked)
+        assert tuple(five.columns) == BAR_COLUMNS
+        assert five.select(pl.struct("kind", "expiry", "strike", "ts").rle_id().max() + 1).item() == five.height == 3 * 2 * 3
+        assert five.select("symbol", "ts").rows() == read(store, None, [MON, TUE]).filter(
+            pl.col("ts").dt.minute().is_in([15, 20, 25]),
+        ).select("symbol", "ts").rows()
+        assert five["volume"].to_list() == [875, 875, 350] * 6
+        closest = read_longer(store, [1, 2], [MON, TUE], interval=interval_of("1d"), near=True, **asked)
+        assert closest.select("symbol", "volume").rows() == [("TCS24NOV26F", 2100)] * 2
+        assert read_longer(store, [1], [MON], interval=MINUTE, **asked).equals(read(store, [1], [MON]))
+        assert read_longer(store, [], [], interval=interval_of("1w"), **asked).is_empty()
+
+
+def test_hours_that_nobody_knows_are_said_and_nonsense_is_refused(tmp_path: Path) -> None:
+    muhurat, spot = date(2026, 11, 8), listing(1, "spot", None)
+    with Store.open(tmp_path / "lake", write=True) as store:
+        take(store, MON, spot)
+        commit(store, bars(spot, 1, muhurat, ("continuous",)))
+        with pytest.raises(UnknownSession, match="2026-11-08"):
+            read_longer(store, [1], [muhurat], interval=interval_of("5m"), calendar=Calendar.bundled())
+    with open_lake(tmp_path / "lake", environ={}) as lake, pytest.raises(QueryError, match="no interval '5x': give whole minutes"):
+        lake.bars("TCS", interval="5x")
 
 
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=50))

@@ -55,4 +55,4 @@ def test_an_expiry_that_is_not_listed_names_those_that_are() -> None:
 
 def test_near_is_decided_on_each_session() -> None:
     bars = pl.DataFrame({"session": [NOV, NOV, date(2026, 11, 25)], "expiry": [NOV, DEC, DEC], "close": [1.0, 2.0, 3.0]})
-    assert near_only(bars)["close"].to_list() == [1.0, 3.0]
+    assert near_only(bars.lazy()).collect()["close"].to_list() == [1.0, 3.0]

@@ -168,7 +168,7 @@ def test_without_the_file_only_what_cannot_be_seen_is_missed_and_the_late_file_u
     at = bench.fresh()
     bench.clock("2026-11-20T16:20:00+05:30")
     bench.fault(fault, share)
-    today = replace(LAST, start=FRIDAY, end=FRIDAY)
+    today = replace(LAST, start=FRIDAY, end=FRIDAY, wait=False)
     synced(at, today)
     with opened(at) as lake:
         early = bench.judged(lake)

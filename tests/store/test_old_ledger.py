@@ -14,6 +14,7 @@ from fnolake.store.store import Store
 from .conftest import MON, NOW, TUE, batch, capture, listing, master, raw
 
 VERSION_2 = """
+drop table reference_files;
 drop table listing_differences;
 alter table provider_symbols drop column since;
 alter table provider_symbols drop column gone;
@@ -44,6 +45,7 @@ def test_a_reader_sees_it_and_changes_nothing(old: Path) -> None:
     before = version(old)
     with Store.open(old, write=False) as store:
         assert store.instruments().height == 3
+        assert store.references.here() == set()
         assert store.listed_by().rows() == [(1, "shoonya"), (2, "shoonya"), (3, "shoonya")]
         assert store.listing_differences().is_empty()
         assert "shoonya_symbol" in store.with_symbols(store.instruments()).columns
@@ -60,7 +62,7 @@ def test_the_first_writer_brings_it_up_and_keeps_every_id(old: Path) -> None:
         done = store.take_master(Master("firstock", "NFO", TUE, 2, table.listings), RawFile("firstock", "NFO", NOW, b"x", NOW, "0"))
         assert (done["new"], done["amended"], done["differ"]) == (0, 0, 1)
         assert store.instruments()["contract"].to_list() == [1, 2, 3]
-    assert version(old) == "3"
+    assert version(old) == "4"
 
 
 def test_symbols_that_nobody_wrote_down_are_of_the_first_provider(old: Path) -> None:

@@ -262,6 +262,19 @@ def test_an_older_master_of_the_other_renumbers_and_amends_nothing(store: Store)
     assert listed(store)[1] == [F, S]
 
 
+def test_masters_of_one_day_that_contradict_each_other_leave_one_contract(store: Store) -> None:
+    for changed in ({}, {"right": "PE"}, {"underlying": "INFY"}, {}, {"right": "PE"}):
+        take(store, S, TUE, listing(1) | changed, listing(2))
+        assert sorted(store.instruments(TUE)["token"]) == [1, 2]
+
+
+def test_a_listing_that_had_expired_already_leaves_its_token_on_the_days_before_to_what_had_it(store: Store) -> None:
+    take(store, S, MON, listing(1), listing(2))
+    take(store, S, WED, listing(1, right="PE", expiry=MON), listing(2))
+    take(store, S, WED, listing(1, underlying="INFY", expiry=FAR), listing(2))
+    assert [store.instruments(day).filter(pl.col("token") == 1)["underlying"].to_list() for day in (MON, TUE, WED)] == [["TCS"], ["TCS"], ["INFY"]]
+
+
 LISTED = st.fixed_dictionaries({
     "token": st.integers(1, 4), "lot": st.sampled_from([175, 200]), "tick_paise": st.sampled_from([5, 10]),
     "expiry": st.sampled_from([date(2026, 11, 24), date(2026, 11, 23), date(2026, 11, 16), FAR]), "right": st.sampled_from(["CE", "PE"]),

@@ -106,8 +106,8 @@ def test_four_weeks_of_evenings_take_what_the_plan_says_and_lose_nothing() -> No
 def test_the_plan_counts_what_waits_by_day() -> None:
     contracts = chain(DAYS[-1])
     plan = evening(contracts, set(), MONDAY, WEEKLY)
-    assert plan.contract_sessions + plan.waiting == 60
-    assert plan.not_due == plan.waiting > 0
+    assert plan.contract_sessions + plan.later == 60
+    assert plan.not_due == plan.later > 0
     assert set(plan.waits) <= set(DAYS[1:5])
     assert any("wait for their day" in line for line in plan.lines)
     assert any("at most" in line for line in plan.lines)
@@ -115,4 +115,4 @@ def test_the_plan_counts_what_waits_by_day() -> None:
 
 def test_by_default_nothing_waits() -> None:
     contracts = chain(DAYS[-1])
-    assert evening(contracts, set(), MONDAY, FreshnessSettings()).waiting == 0
+    assert evening(contracts, set(), MONDAY, FreshnessSettings()).later == 0

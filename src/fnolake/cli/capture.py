@@ -18,6 +18,7 @@ from fnolake.cli.options import (
     SessionOption,
     ToOption,
     UnderlyingsOption,
+    WaitOption,
     selection_of,
     span_of,
 )
@@ -45,7 +46,8 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
-    underlying: UnderlyingsOption = None, kind: KindsOption = None, backfill: BackfillOption = False, form: FormatOption = None,
+    underlying: UnderlyingsOption = None, kind: KindsOption = None, backfill: BackfillOption = False, wait: WaitOption = True,
+    form: FormatOption = None,
 ) -> None:
     """
     Show what sync would do.
@@ -54,7 +56,7 @@ def plan(
 
     Nothing is fetched. The formats csv, json and ndjson list the requests in their order.
     """
-    selection = selection_of(span_of(session, start, end), underlying, kind, backfill=backfill)
+    selection = selection_of(span_of(session, start, end), underlying, kind, backfill=backfill, wait=wait)
     _show_plan(desk_of(context), selection, form)
 
 
@@ -70,7 +72,8 @@ def _show_plan(desk: Desk, selection: Selection, form: Format | None) -> None:
 def sync(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None, max_minutes: MinutesOption = None, backfill: BackfillOption = False,
-    account: AccountsOption = None,
+    account: AccountsOption = None, wait: WaitOption = True,
+    retry: Annotated[bool, typer.Option("--retry", help="Ask again for findings that were given up.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a backfill.")] = False,
     dry_run: DryRunOption = False,
     form: FormatOption = None,
@@ -83,7 +86,9 @@ def sync(
     By default of the last finished session, by every account that is usable. Exit 3 if gaps remain, 5 if the provider shut us out.
     """
     desk = desk_of(context)
-    selection = selection_of(span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill)
+    selection = selection_of(
+        span_of(session, start, end), underlying, kind, max_minutes=max_minutes, backfill=backfill, wait=wait, retry=retry,
+    )
     asks = backfill and not yes
     if asks and not dry_run and not on_terminal():
         raise ConfigError("a backfill asks before it starts, and this is no terminal: add --yes, or see what it would do with --dry-run")

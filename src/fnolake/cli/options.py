@@ -35,6 +35,8 @@ MinutesOption = Annotated[float | None, typer.Option("--max-minutes", min=0.01, 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 BackfillOption = Annotated[bool, typer.Option("--backfill", help="Everything that is still served, by deadline.")]
 
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Let options wait for the exchange's file of their session (until the next morning).")]
+
 
 def day_of(text: str | None, option: str) -> date | None:
     """
@@ -88,11 +90,11 @@ def names_of(names: list[str] | None) -> tuple[str, ...]:
 
 def selection_of(
     span: tuple[date | None, date | None], underlyings: list[str] | None, kinds: list[Kind] | None,
-    *, max_minutes: float | None = None, backfill: bool = False,
+    *, max_minutes: float | None = None, backfill: bool = False, wait: bool = True, retry: bool = False,
 ) -> Selection:
     """The selection that was typed."""
     start, end = span
     return Selection(
         underlyings=names_of(underlyings), kinds=tuple(dict.fromkeys(kind.value for kind in kinds or ())), start=start, end=end,
-        max_minutes=max_minutes, backfill=backfill,
+        max_minutes=max_minutes, backfill=backfill, wait=wait, retry=retry,
     )

@@ -144,17 +144,24 @@ def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None,
     at_risk: Annotated[bool, typer.Option("--at-risk", help="By deadline: what is wanted, what it takes, what will be lost.")] = False,
+    repairs: Annotated[bool, typer.Option("--repairs", help="What was found instead, mismatches included, and what was tried.")] = False,
     form: FormatOption = None,
 ) -> None:
     """
     List what is missing and why.
 
-    In Python: lake.gaps, lake.at_risk.
+    In Python: lake.gaps, lake.repairs, lake.at_risk.
     """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
     if at_risk:
         _show_risk(desk_of(context), (first, last), names_of(underlying), kinds, form)
+        return
+    if repairs:
+        with desk_of(context).open() as lake:
+            found = lake.repairs(underlying=names_of(underlying), kind=kinds)
+        found = found.filter((found["session"] >= (first or date.min)) & (found["session"] <= (last or date.max)))
+        render(found, form, nothing="Nothing was found that is to be asked again.")
         return
     with desk_of(context).open() as lake:
         frame = lake.gaps(start=first, end=last, underlying=names_of(underlying), kind=kinds)
@@ -206,16 +213,21 @@ def bars(
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
     kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None, form: FormatOption = None,
+    end: ToOption = None,
+    interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
+    form: FormatOption = None,
 ) -> None:
     """
-    Read minute bars in rupees and IST.
+    Read bars in rupees and IST.
 
     In Python: lake.bars.
     """
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
-        frame = lake.bars(symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last)
+        frame = lake.bars(
+            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval, as_of=as_of,
+        )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
     render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

@@ -29,6 +29,7 @@ from fnolake.config.settings import (
     FirstockSettings,
     FreshnessSettings,
     HttpSettings,
+    RepairSettings,
     Settings,
     ShoonyaSettings,
     SyncSettings,
@@ -42,12 +43,13 @@ _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
-    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("freshness",): FreshnessSettings, ("calendar",): CalendarSettings,
+    ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
+    ("freshness",): FreshnessSettings, ("calendar",): CalendarSettings,
     ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "near_strikes": (0, 1000), "evening_minutes": (1, 1440),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
@@ -220,6 +222,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         exchange=ExchangeSettings(**table("exchange")),
         sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
         freshness=FreshnessSettings(**table("freshness")),
+        repair=RepairSettings(**table("repair")),
         calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

@@ -69,9 +69,15 @@ class FirstockSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
-    """Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's."""
+    """
+    Table ``[exchange]``. Without ``consent`` no file of the exchange is fetched. Empty addresses = the exchange's.
+
+    ``wait``: on the evening of a session, options that do not expire wait for its file until the next morning, if there is
+    consent or a ``drop`` folder in the lake.
+    """
 
     consent: bool = False
+    wait: bool = True
     nse_archives: str = ""
     bse: str = ""
     nse: str = ""
@@ -117,6 +123,18 @@ class CompareSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairSettings:
+    """
+    Table ``[repair]``: a finding is asked again on ``tries`` evenings before it is given up.
+
+    ``second_day`` is the share of complete contract-sessions that are asked again on the next evening, to compare, 0 to 1.
+    """
+
+    tries: int = 3
+    second_day: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -151,6 +169,7 @@ class Settings:
     sync: SyncSettings = field(default_factory=SyncSettings)
     freshness: FreshnessSettings = field(default_factory=FreshnessSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""

@@ -24,6 +24,8 @@ _INITIAL = """\
 [exchange]
 # The exchange's end-of-day files prove what was captured. May fnolake fetch them for you, slowly, once a day?
 consent = {consent}
+# wait = true                 # options wait for the file of their session, until the next morning
+# Files that you fetched yourself: put them into the folder drop/ of this lake, whatever they are called.
 
 # [sync]
 # workers = 12

@@ -1,5 +1,5 @@
 """
-Public files: symbol masters, the exchange's bhavcopies and its holiday master.
+Public files: symbol masters, the exchange's bhavcopies, its reference files and its holiday master.
 
 A bhavcopy appears when the emulated evening has come, is rendered once in a thread, and is kept zipped. What is
 missing is a real 404 at NSE and an HTML page with HTTP 200 at BSE. NSE and BSE turn programs away that do not
@@ -11,11 +11,16 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from datetime import date, datetime, time
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 
+from fnolake.emulator import reference_files
 from fnolake.emulator.answers import Answer, struck_answer
 from fnolake.emulator.faults import FILE_FAULTS, Ask
 from fnolake.emulator.state import State
+from fnolake.emulator.world import World
+from fnolake.market.oldfiles import date_of
+from fnolake.market.reference import AUCTION_FROM
 from fnolake.model import IST
 
 MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
@@ -25,6 +30,14 @@ _BHAVCOPY = re.compile(
     r"(?:content/(?:fo|cm)|download/[Bb]hav[Cc]opy/(?:Derivative|Equity))/"
     r"(BhavCopy_(NSE|BSE)_(FO|CM)_0_0_0_(\d{8})_F_0000\.(?:csv|CSV))(\.zip)?"
 )
+_SECURITIES = re.compile(r"content/cm/NSE_CM_security_(\d{8})\.csv\.gz")
+_REFERENCE: dict[str, Callable[[World], bytes]] = {
+    "content/equities/symbolchange.csv": lambda _world: reference_files.symbol_changes(),
+    "content/fo/fo_mktlots.csv": reference_files.market_lots,
+    "api/corporates-corporateActions": lambda world: reference_files.corporate_actions(
+        world, world.day - timedelta(days=365), world.day + timedelta(days=31)
+    ),
+}
 _HTML = (
     b"<!DOCTYPE html>\r\n<html><head><title>BSE Ltd</title></head>"
     b"<body>The page is not available.</body></html>\r\n"
@@ -44,9 +57,11 @@ class Files:
             return self._spoiled("masters", found[1]) or await self._master(found[1])
         if path == "api/holiday-master":
             return self._spoiled("holidays", "") or Answer(await self._once(path, self._state.world.holiday_master))
-        if found := _BHAVCOPY.fullmatch(path):
+        if (found := _BHAVCOPY.fullmatch(path)) or path in _REFERENCE or _SECURITIES.fullmatch(path):
             if not user_agent.startswith("Mozilla"):
                 return Answer(b"Access Denied", status=403, content_type="text/html", outcome="no_browser")
+            if found is None:
+                return self._spoiled("reference", path) or await self._reference(path)
             return self._spoiled("bhavcopy", f"{found[2]} {found[3]}") or await self._bhavcopy(found)
         return None
 
@@ -62,6 +77,16 @@ class Files:
         name = f"{exchange}_symbols.txt"
         body = await self._once(name, lambda: zipped(name, self._state.world.master(exchange)))
         return Answer(body, content_type="application/zip")
+
+    async def _reference(self, path: str) -> Answer:
+        """A reference file; the security file of a day to come, or of one before it had the auction's flag, is not there."""
+        world = self._state.world
+        if found := _SECURITIES.fullmatch(path):
+            day = date_of(f"{found[1][4:]}{found[1][2:4]}{found[1][:2]}")
+            if day is None or day < AUCTION_FROM or day > self._state.clock.now().astimezone(IST).date():
+                return Answer(b"", 404, "not_there")
+            return Answer(await self._once(path, lambda: reference_files.securities(world, day)), content_type="application/gzip")
+        return Answer(await self._once(path, lambda: _REFERENCE[path](world)), content_type="text/csv")
 
     async def _bhavcopy(self, found: re.Match[str]) -> Answer:
         name, venue, segment, stamp, suffix = found.groups()

@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from fnolake.errors import PayloadError
+from fnolake.market.csvtable import number, paise, read_table, refused, whole
 from fnolake.market.units import check_units
 from fnolake.market.unpack import plain
 from fnolake.model.instrument import VENUES
@@ -86,12 +86,12 @@ def read_cm(body: bytes) -> ExchangeDay:
 
 
 def _read(body: bytes, segment: str) -> ExchangeDay:
-    raw, short = _table(plain(body), body)
+    raw, short = read_table(plain(body), _NEEDED, body, "an end-of-day file in the UDiFF format")
     day, venue = _identity(raw, segment, body)
     typed = _typed(raw, venue, segment)
     kept, findings = _sifted(typed)
     if kept.is_empty():
-        raise _error(f"{venue} {segment} {day}: no row of the file can be read", body)
+        raise refused(f"{venue} {segment} {day}: no row of the file can be read", body)
     tested = check_units(kept, f"{venue} {segment} {day}", body, lots=venue == "NSE" and segment == "FO")
     if venue == "NSE" and segment == "FO":
         kept = kept.with_columns(volume=pl.col("volume") * pl.col("lot"))
@@ -101,51 +101,20 @@ def _read(body: bytes, segment: str) -> ExchangeDay:
     return ExchangeDay(day, venue, segment, rows, observed)
 
 
-def _table(text: bytes, body: bytes) -> tuple[pl.DataFrame, int]:
-    """The needed columns as stripped text, blanks as null, and how many lines were too short to be rows."""
-    header, _, rest = text.partition(b"\n")
-    names = _unique([name.strip().strip('"') for name in header.decode("utf-8", "replace").split(",")])
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        old = " (the exchange's format before 2024-07-08)" if {"SYMBOL", "TIMESTAMP"} <= set(names) else ""
-        raise _error(f"this is not an end-of-day file in the UDiFF format{old}: {', '.join(missing[:3])} missing", body)
-    lines = [line for line in rest.split(b"\n") if line.strip()]
-    if not lines:
-        raise _error("the file has a header and no rows", body)
-    whole = [line for line in lines if line.count(b",") >= len(names) - 1]
-    if not whole or whole[-1] is not lines[-1]:
-        raise _error("the file is cut: its last row is short", body)
-    quote = '"' if rest.count(b'"') % 2 == 0 else None
-    try:
-        table = pl.read_csv(
-            b"\n".join([",".join(names).encode(), *whole]), columns=list(_NEEDED), infer_schema=False, truncate_ragged_lines=True,
-            encoding="utf8-lossy", quote_char=quote,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise _error(f"the file is no table: {str(error).splitlines()[0][:120]}", body) from error
-    stripped = pl.col(*_NEEDED).str.strip_chars()
-    return table.select(pl.when(stripped != "").then(stripped)), len(lines) - len(whole)
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Names for every column of the file; unnamed and repeated ones get a number."""
-    return [name if name and name not in names[:place] else f"column {place}" for place, name in enumerate(names)]
-
-
 def _identity(raw: pl.DataFrame, segment: str, body: bytes) -> tuple[date, str]:
     """The one trading date and venue of the file."""
     said = {name: raw[name].drop_nulls().unique().to_list() for name in ("TradDt", "Src", "Sgmt")}
     for name, values in said.items():
         if len(values) != 1:
-            raise _error(f"the rows of one file must agree on {name}; found {len(values)} values", body)
+            raise refused(f"the rows of one file must agree on {name}; found {len(values)} values", body)
     if said["Sgmt"] != [segment]:
-        raise _error(f"this is a {said['Sgmt'][0]} file, {segment} was expected", body)
+        raise refused(f"this is a {said['Sgmt'][0]} file, {segment} was expected", body)
     if said["Src"][0] not in VENUES:
-        raise _error(f"{said['Src'][0]!r} is no venue we know", body)
+        raise refused(f"{said['Src'][0]!r} is no venue we know", body)
     try:
         return date.fromisoformat(said["TradDt"][0]), said["Src"][0]
     except ValueError as error:
-        raise _error(f"TradDt {said['TradDt'][0]!r} is no date", body) from error
+        raise refused(f"TradDt {said['TradDt'][0]!r} is no date", body) from error
 
 
 def _typed(raw: pl.DataFrame, venue: str, segment: str) -> pl.DataFrame:
@@ -161,10 +130,10 @@ def _typed(raw: pl.DataFrame, venue: str, segment: str) -> pl.DataFrame:
             series=pl.col("SctySrs") if segment == "CM" else pl.lit(None, pl.String),
             expiry=pl.lit(None, pl.Date) if segment == "CM" else _day("FininstrmActlXpryDt").fill_null(_day("XpryDt")),
             moved=_day("FininstrmActlXpryDt") != _day("XpryDt"),
-            strike_paise=pl.when(is_option).then(_paise("StrkPric")), right=pl.when(is_option).then("OptnTp"),
-            value_rupees=_number("TtlTrfVal").fill_null(0.0),
+            strike_paise=pl.when(is_option).then(paise("StrkPric")), right=pl.when(is_option).then("OptnTp"),
+            value_rupees=number("TtlTrfVal").fill_null(0.0),
             **{ours: pl.lit(None, pl.Int64) if no_interest and ours.startswith("oi") else _count(theirs) for ours, theirs in _COUNTS.items()},
-            **{ours: _paise(theirs) for ours, theirs in _PRICES.items()},
+            **{ours: paise(theirs) for ours, theirs in _PRICES.items()},
             bad=_undecoded(),
         )
     )
@@ -185,10 +154,10 @@ def _sifted(typed: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
         .when(~pl.col("token").is_first_distinct()).then(pl.lit("token_repeated"))
     )
     judged = typed.with_columns(reason=reason)
-    refused = judged.filter(pl.col("reason").is_not_null()).group_by("reason").agg(pl.len(), pl.col("name", "FinInstrmTp").first()).sort("reason")
+    out = judged.filter(pl.col("reason").is_not_null()).group_by("reason").agg(pl.len(), pl.col("name", "FinInstrmTp").first()).sort("reason")
     findings = [
         Finding(row["reason"], row["len"], f"first: {row['FinInstrmTp'] or '?'} {row['name'] or '?'}", refused=True)
-        for row in refused.iter_rows(named=True)
+        for row in out.iter_rows(named=True)
     ]
     return judged.filter(pl.col("reason").is_null()), findings
 
@@ -207,32 +176,17 @@ def _observed(rows: pl.DataFrame, day: date) -> list[Finding]:
     return [Finding(name, count) for name, count in counts.items() if count]
 
 
-def _number(name: str) -> pl.Expr:
-    value = pl.col(name).cast(pl.Float64, strict=False)
-    return pl.when(value.is_finite()).then(value)
-
-
-def _paise(name: str) -> pl.Expr:
-    """Exact paise; 0 where blank, -1 (refused later) where it does not decode."""
-    paise = (_number(name) * 100).round().cast(pl.Int64, strict=False)
-    return pl.when(pl.col(name).is_null()).then(0).otherwise(paise.fill_null(-1))
-
-
 def _count(name: str) -> pl.Expr:
-    """A whole number, with or without decimals in the text; a blank is 0, but null for a token or a volume."""
-    whole = pl.col(name).cast(pl.Int64, strict=False).fill_null(_number(name).cast(pl.Int64, strict=False))
-    return whole if name in {"FinInstrmId", "TtlTradgVol"} else pl.when(pl.col(name).is_null()).then(0).otherwise(whole)
+    """A whole number; a blank is 0, but null for a token or a volume."""
+    found = whole(name)
+    return found if name in {"FinInstrmId", "TtlTradgVol"} else pl.when(pl.col(name).is_null()).then(0).otherwise(found)
 
 
 def _undecoded() -> pl.Expr:
     """Whether a number of the row is text."""
     numbers = [*_COUNTS.values(), "TtlTrfVal"]
-    return pl.any_horizontal(*(pl.col(name).is_not_null() & _number(name).is_null() for name in numbers))
+    return pl.any_horizontal(*(pl.col(name).is_not_null() & number(name).is_null() for name in numbers))
 
 
 def _day(name: str) -> pl.Expr:
     return pl.col(name).str.to_date("%Y-%m-%d", strict=False)
-
-
-def _error(why: str, body: bytes) -> PayloadError:
-    return PayloadError(f"{why}; the file was not taken", provider="exchange", payload=body)

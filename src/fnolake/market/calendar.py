@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from fnolake.errors import UnknownSession
-from fnolake.market.facts import Facts, Hours, Special, bundled
+from fnolake.market.facts import ExchangeWord, Facts, Hours, Special, bundled
 from fnolake.model.instrument import VENUES, Contract
 from fnolake.model.session import Session, Window, ist_date, utc_from_us
 
@@ -30,21 +30,32 @@ class Calendar:
     Lookups are cached; a calendar may be shared between threads.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, word: ExchangeWord | None = None) -> None:
         self._facts = facts
+        self._auctions = (word or ExchangeWord()).auctions
+        self._additions: Path | None = None
         self._hours = sorted(facts.hours, key=lambda row: row.start)
         self._cache: dict[tuple[str, str, date, bool], Session | None] = {}
         self._by_contract: dict[tuple[object, ...], Session | None] = {}
 
     @classmethod
-    def bundled(cls, additions: Path | None = None) -> Calendar:
+    def bundled(cls, additions: Path | None = None, word: ExchangeWord | None = None) -> Calendar:
         """
-        The calendar that comes with fnolake, with a user's additions over it.
+        The calendar that comes with fnolake, with the exchange's word and a user's additions over it.
 
         Raises:
             ConfigError: The additions file cannot be read or a row of it is not understood.
         """
-        return cls(bundled(additions))
+        made = cls(bundled(additions, word), word)
+        made._additions = additions
+        return made
+
+    def learn(self, word: ExchangeWord) -> None:
+        """Take the exchange's newer word over the old one; what was asked before may now have another answer."""
+        facts = bundled(self._additions, word)
+        self._facts, self._hours = facts, sorted(facts.hours, key=lambda row: row.start)
+        self._auctions = word.auctions
+        self._cache, self._by_contract = {}, {}
 
     def status(self, day: date) -> DayStatus:
         """Whether a date trades at either venue (they share their dates but for what the additions say)."""
@@ -73,7 +84,9 @@ class Calendar:
         """
         The session of one contract: its segment, auction and expiry rules applied; None when closed.
 
-        India VIX keeps the derivatives' hours; options have no pre-open; a stock in a scheme of arrangement starts late.
+        India VIX keeps the derivatives' hours; options have no pre-open; a stock in a scheme of arrangement starts late. Who
+        takes part in the closing auction is read from the newest security file of that date or before; without one, and at
+        BSE, every F&O stock does.
 
         Raises:
             UnknownSession: Nobody told us whether, or when, that date trades.
@@ -150,7 +163,7 @@ class Calendar:
     def _find_for(self, contract: Contract, day: date, *, expires: bool) -> Session | None:
         segment, auction = ("FO", False)
         if contract.kind == "spot" and contract.underlying != "INDIAVIX":
-            segment, auction = "CM", True
+            segment, auction = "CM", self._takes_part(contract, day)
         session = self.session(contract.venue, segment, day, closing_auction=auction)
         if session is None:
             return None
@@ -164,6 +177,14 @@ class Calendar:
             end = self._regular(contract.venue, segment, day, auction=auction).expiring_index_end
             session = session if end is None else _clip(session, end=end)
         return session
+
+
+    def _takes_part(self, contract: Contract, day: date) -> bool:
+        """Whether a stock (or the stocks behind an index) trades in the closing auction."""
+        if contract.is_index or contract.venue != "NSE":
+            return True
+        said = [symbols for since, symbols in self._auctions if since <= day]
+        return contract.underlying in said[-1] if said else True
 
 
 def _days(start: date, end: date) -> list[date]:

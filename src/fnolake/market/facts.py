@@ -8,6 +8,8 @@ Judges nothing about a date: that is ``calendar``. Invariant: every row has a so
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.resources import files
@@ -26,6 +28,10 @@ _KEYS = {
     "late_open": {"date", "underlying", "start", "source"},
 }
 _FLAGS = {"closing_auction", "confirmed", "hours_unknown", "mask", "complete"}
+
+
+WHOLE_YEAR = 8
+"""Weekday holidays that make a list a whole year's: 2023 to 2026 have 13 to 16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,23 @@ class Facts:
     late_open: dict[tuple[str, date], int] = field(default_factory=dict)
 
 
-def bundled(additions: Path | None = None) -> Facts:
+@dataclass(frozen=True, slots=True)
+class ExchangeWord:
     """
-    Our facts, and the user's over them.
+    What the exchange's own files say of its calendar.
+
+    Attributes:
+        holidays: Closed date → its name and whether a Muhurat session is held on it.
+        auctions: By date ascending: the NSE symbols (series EQ) that take part in the closing auction from it on.
+    """
+
+    holidays: Mapping[date, tuple[str, bool]] = field(default_factory=dict)
+    auctions: tuple[tuple[date, frozenset[str]], ...] = ()
+
+
+def bundled(additions: Path | None = None, word: ExchangeWord | None = None) -> Facts:
+    """
+    Our facts, the exchange's holiday master with them, and the user's over both.
 
     Raises:
         ConfigError: The additions file is missing, is no TOML, or a row of it is not understood.
@@ -76,6 +96,8 @@ def bundled(additions: Path | None = None) -> Facts:
     folder = files("fnolake.market") / "data"
     for name in ("hours.toml", "special.toml", "holidays.toml"):
         _take(facts, tomllib.loads((folder / name).read_text(encoding="utf-8")), name)
+    if word is not None:
+        _take_word(facts, word)
     if additions is not None:
         try:
             table = tomllib.loads(additions.read_text(encoding="utf-8"))
@@ -101,6 +123,25 @@ def _take(facts: Facts, table: dict[str, Any], name: str) -> None:
             except (KeyError, ValueError, TypeError) as error:
                 why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
                 raise ConfigError(f"{name}: [[{key}]] number {number}: {why}") from error
+
+
+def _take_word(facts: Facts, word: ExchangeWord) -> None:
+    """
+    Add the exchange's closed dates; a session that we know on one of them stays a session.
+
+    A year of which it names many weekdays is complete: NSE issues a year's list as a whole, in December (market.md section 2).
+    A date marked for Muhurat trades at hours that are notified later: they stay unknown.
+    """
+    source = "NSE holiday master"
+    weekdays = Counter(day.year for day in word.holidays if day.weekday() < 5)
+    facts.complete_years |= {year for year, count in weekdays.items() if count >= WHOLE_YEAR}
+    for day, (name, is_special) in word.holidays.items():
+        if any((venue, day) in facts.special for venue in VENUES):
+            continue
+        if is_special:
+            facts.special |= {(venue, day): Special(day, VENUES, f"Muhurat ({name})", None, source) for venue in VENUES}
+        else:
+            facts.holidays.setdefault(day, f"{source}: {name}")
 
 
 def _check_keys(table: str, row: object) -> None:

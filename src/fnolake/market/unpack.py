@@ -18,12 +18,12 @@ UNPACKED_LIMIT = 256_000_000
 _NESTED = 3
 
 
-def plain(body: bytes, limit_bytes: int = UNPACKED_LIMIT) -> bytes:
+def plain(body: bytes, limit_bytes: int = UNPACKED_LIMIT, *, json_too: bool = False) -> bytes:
     """
     The text file inside ``body``, without a byte order mark and with line feeds for line ends.
 
     Raises:
-        PayloadError: Empty, a web page, JSON, a damaged archive, or larger than the limit when unpacked.
+        PayloadError: Empty, a web page, JSON (unless ``json_too``), a damaged archive, or larger than the limit when unpacked.
     """
     content = body
     for _ in range(_NESTED):
@@ -38,7 +38,7 @@ def plain(body: bytes, limit_bytes: int = UNPACKED_LIMIT) -> bytes:
         raise _refused("the file is empty", body)
     if content[:1] == b"<":
         raise _refused("the exchange sent a web page, so the file is not there", body)
-    if content[:1] in {b"{", b"["}:
+    if content[:1] in {b"{", b"["} and not json_too:
         raise _refused("the exchange sent JSON instead of the file", body)
     if b"\x00" in content[:4096]:
         raise _refused("the download is no text file", body)

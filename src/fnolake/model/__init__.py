@@ -21,10 +21,10 @@ from fnolake.model.page import BarRequest, Page, RawBars, RawFile
 from fnolake.model.port import Clock, StatePort
 from fnolake.model.selection import Selection
 from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist_midnight_us, utc_from_us
-from fnolake.model.verdict import COVERED, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
+from fnolake.model.verdict import COVERED, MISMATCH_RANK, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
 
 __all__ = [
-    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "RANK", "RIGHTS", "SECOND", "SEGMENTS",
+    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND", "SEGMENTS",
     "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Clock", "Compared",
     "Comparison", "Contract", "Event", "Finding", "Master", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars",
     "RawFile", "RequestRecord", "Selection", "Session", "StatePort", "SyncStarted", "Verdict", "Window", "bar_schema",

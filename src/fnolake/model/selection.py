@@ -12,7 +12,8 @@ class Selection:
     Empty tuples and None mean "all" (for dates: the last finished session).
 
     ``start`` and ``end`` are inclusive sessions. ``max_minutes`` bounds the wall time of a sync; ``backfill`` takes
-    everything the provider still serves.
+    everything the provider still serves. Without ``wait`` nothing waits for the exchange's file of its session. ``retry``
+    asks again for findings that were given up, and for those of today.
     """
 
     underlyings: tuple[str, ...] = ()
@@ -21,3 +22,5 @@ class Selection:
     end: date | None = None
     max_minutes: float | None = None
     backfill: bool = False
+    wait: bool = True
+    retry: bool = False

@@ -34,9 +34,10 @@ RANK = {
     Outcome.COMPLETE: 60, Outcome.PARTIAL: 50, Outcome.UNTRADED: 45, Outcome.EMPTY_STATED: 40,
     Outcome.QUARANTINED: 30, Outcome.UNAVAILABLE: 20, Outcome.FAILED: 10,
 }
-"""An attempt wins coverage only if its rank is not lower; ``verified`` beats all (rank 70)."""
+"""An attempt wins coverage only if its rank is not lower; the proof of a complete one moves it."""
 
-VERIFIED_RANK = 70
+VERIFIED_RANK, MISMATCH_RANK = 70, 55
+"""A complete capture that the exchange's file confirms, and one that it contradicts."""
 COVERED = frozenset({Outcome.COMPLETE, Outcome.UNTRADED, Outcome.EMPTY_STATED})
 
 
@@ -77,4 +78,5 @@ class Verdict:
     @property
     def rank(self) -> int:
         """Order in which attempts compete for coverage; higher wins, a tie goes to the newer."""
-        return VERIFIED_RANK if self.proof is Proof.VERIFIED and self.outcome is Outcome.COMPLETE else RANK[self.outcome]
+        by_proof = {Proof.VERIFIED: VERIFIED_RANK, Proof.MISMATCH: MISMATCH_RANK} if self.outcome is Outcome.COMPLETE else {}
+        return by_proof.get(self.proof, RANK[self.outcome])

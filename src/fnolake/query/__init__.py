@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Reading the lake: bars as people and programs want them, what is covered and what is missing. Writes nothing."""

@@ -7,41 +7,79 @@ Each row speaks as its contract stood on that session. Invariant: prices are exa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
-from fnolake.model import BAR_SORT
+from fnolake.errors import ConfigError
+from fnolake.market.calendar import Calendar
+from fnolake.model import BAR_SORT, IST
+from fnolake.query.anchors import anchors
+from fnolake.query.interval import MINUTE, Interval
+from fnolake.query.pick import near_only
+from fnolake.query.resample import resample
 from fnolake.store.store import Store
 
 BAR_COLUMNS = (
     "ts", "session", "symbol", "underlying", "kind", "expiry", "strike", "right", "open", "high", "low", "close", "volume", "oi",
     "vwap", "phase",
 )
-"""ts Datetime(us, Asia/Kolkata), start of the minute; prices, vwap and strike Float64 rupees; volume, oi Int64 units."""
+"""ts Datetime(us, Asia/Kolkata), start of the bar; prices, vwap and strike Float64 rupees; volume, oi Int64 units."""
 
 CONTINUOUS = ("continuous",)
+PHASES = ("continuous", "preopen", "auction")
 _RUPEES = ("open", "high", "low", "close", "vwap", "strike")
 _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
 
 def read(
     store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+    *, near: bool = False, as_of: datetime | str | None = None,
 ) -> pl.DataFrame:
     """
-    Bars of contracts on sessions.
+    Minute bars of contracts on sessions.
 
     Args:
         store: The lake's store.
         contracts: Ids; None means all.
         sessions: Sessions, in any order.
         phases: Phases to keep; empty means all.
+        near: Of each session only the nearest expiry.
+        as_of: Only what was known then: an instant, or its text (IST without a zone).
 
     Returns:
         ``BAR_COLUMNS``, by underlying, kind, expiry, strike, right, contract, ts.
+
+    Raises:
+        ConfigError: ``as_of`` is no instant.
+        NotCovered: Bars of then were replaced since and are kept nowhere.
     """
-    rows = stored(store, contracts, sessions, phases).sort(BAR_SORT, nulls_last=False)
-    return present(store, rows, contracts).collect()
+    rows = stored(store, contracts, sessions, phases, as_of)
+    return _sorted(store, near_only(rows) if near else rows, contracts).collect()
+
+
+def read_longer(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = CONTINUOUS,
+    *, interval: Interval, calendar: Calendar, near: bool = False, as_of: datetime | str | None = None,
+) -> pl.DataFrame:
+    """
+    The same as ``read``, in bars of an interval (see ``query.resample``), each session by the calendar's hours.
+
+    Raises:
+        UnknownSession: The calendar does not know the hours of a session that is read.
+    """
+    if interval == MINUTE:
+        return read(store, contracts, sessions, phases, near=near, as_of=as_of)
+    named = store.instrument_history().select("contract", "venue", "underlying", "kind", "is_index")
+    if contracts is not None:
+        named = named.filter(pl.col("contract").is_in(list(contracts)))
+    at = anchors(calendar, named.drop("contract").unique().rows(), sessions, phases or PHASES, interval)
+    rows = stored(store, contracts, sessions, phases, as_of)
+    return _sorted(store, resample(near_only(rows) if near else rows, interval, at), contracts).collect(engine="streaming")
+
+
+def _sorted(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.LazyFrame:
+    return present(store, rows.sort(BAR_SORT, nulls_last=False), contracts)
 
 
 def scan(
@@ -51,10 +89,26 @@ def scan(
     return present(store, stored(store, contracts, sessions, phases), contracts)
 
 
-def stored(store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str]) -> pl.LazyFrame:
-    """Stored bars of some phases (empty = all), in paise and UTC."""
-    rows = store.bars(contracts, sessions)
+def stored(
+    store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str], as_of: datetime | str | None = None,
+) -> pl.LazyFrame:
+    """Stored bars of some phases (empty = all), in paise and UTC; ``as_of`` as for ``read``."""
+    rows = store.bars(contracts, sessions) if as_of is None else store.bars_as_of(contracts, sessions, instant_of(as_of))
     return rows.filter(pl.col("phase").is_in(list(phases))) if phases else rows
+
+
+def instant_of(given: datetime | str) -> datetime:
+    """
+    An aware instant; text and instants without a zone are IST.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        instant = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ConfigError(f"as of {given}: give an instant like 2026-11-21 08:00") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=IST)
 
 
 def rupees(paise: pl.Expr) -> pl.Expr:

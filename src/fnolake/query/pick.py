@@ -55,7 +55,7 @@ def pick(instruments: pl.DataFrame, symbol: str, kind: str | None = None, expiry
     return found
 
 
-def near_only(bars: pl.DataFrame) -> pl.DataFrame:
+def near_only(bars: pl.LazyFrame) -> pl.LazyFrame:
     """Of each session only the nearest expiry that has not passed (all bars have an expiry)."""
     return bars.filter(pl.col("expiry") == pl.col("expiry").min().over("session"))
 

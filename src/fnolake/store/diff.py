@@ -69,8 +69,9 @@ class Diff:
 
     def run(self) -> Changes:
         """Decide every listing and every contract that is no longer listed."""
-        before = self._known.filter(pl.col("first_seen") <= self._day).sort("first_seen", "revision").unique(KEY, keep="last")
-        after = self._known.filter(pl.col("first_seen") > self._day).sort("first_seen", "revision").unique(KEY, keep="first")
+        latest = ("first_seen", pl.col("valid_to").is_null(), "contract", "revision")
+        before = self._known.filter(pl.col("first_seen") <= self._day).sort(*latest).unique(KEY, keep="last")
+        after = self._known.filter(pl.col("first_seen") > self._day).sort("first_seen", "contract", "revision").unique(KEY, keep="first")
         settled = settle(self._listings, _old(before, self._renames), _old(after, {}), self._now)
         differing = self._follow(settled, before, after)
         rest, contested = self._against_earlier(settled, before, after)
@@ -264,7 +265,7 @@ class Diff:
             rest = self._certain(rest, rest.join(before.filter(pl.col("last_seen") > self._day), on=KEY, how="semi"))
         begun = pl.when(pl.col("valid_from") > self._day).then("valid_from").otherwise("first_seen")
         ends = after.select(*KEY, ends=begun - pl.duration(days=1))
-        old = before.select(*KEY, old_contract="contract", old_revision="revision", old_expiry="expiry", old_to="valid_to")
+        old = before.select(*KEY, old_contract="contract", old_revision="revision", old_expiry="expiry", old_to="valid_to", old_from="valid_from")
         rows = rest.join(ends, on=KEY, how="left").join(old, on=KEY, how="left").sort(*KEY).with_columns(
             contract=pl.int_range(pl.len(), dtype=pl.Int64) + self._next_id,
             last=pl.min_horizontal("old_expiry", "old_to", pl.lit(self._day - _DAY)),
@@ -278,7 +279,7 @@ class Diff:
         self._update("update provider_symbols set gone = ? where contract = ? and gone is null",
                      [(days(self._day), number) for number in alive["old_contract"].to_list()])
         since = self._since()
-        start = pl.max_horizontal(pl.lit(since or self._day), pl.col("last") + pl.duration(days=1))
+        start = pl.max_horizontal(pl.lit(since or self._day), pl.col("last") + pl.duration(days=1), "old_from")
         self._insert(
             rows, pl.col("contract"), pl.lit(1), pl.when(pl.col("old_contract").is_not_null()).then(start).otherwise(pl.lit(since, pl.Date)),
             pl.when(pl.col("ends").is_not_null()).then(pl.min_horizontal("ends", "expiry")),

@@ -2,7 +2,8 @@
 The exchange's end-of-day rows: one Delta partition a (session, venue, segment), matched to contracts when they are read.
 
 Matching happens at reading, so that a master taken later still counts. Invariant: a row matches a contract only if the
-token's contract was listed on that session and, for derivatives, kind, expiry, strike and right agree.
+token's contract was listed on that session and, for derivatives, kind, expiry, strike and right agree; a row without a
+token (the formats before UDiFF) only if all that it is agrees.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ insert into exchange_days values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (venue,
     version = excluded.version, file = excluded.file, day_rows = excluded.day_rows, raw = excluded.raw,
     payload_hash = excluded.payload_hash, findings = excluded.findings
 """
+_NAMED = ("venue", "segment", "underlying", "series", "kind", "expiry", "strike_paise", "right")
 _AGREE = ("kind", "expiry", "strike_paise", "right")
 
 
@@ -120,8 +122,18 @@ def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence
     listed = (pl.col("valid_from").is_null() | (pl.col("session") >= pl.col("valid_from"))) & (
         pl.col("valid_to").is_null() | (pl.col("session") <= pl.col("valid_to"))
     )
-    rows = scan(lake, ledger, sessions).select(*KEY, "session", *_AGREE, *MATCHED[2:])
+    rows = scan(lake, ledger, sessions).select(*KEY, "session", "underlying", "series", *_AGREE, *MATCHED[2:])
+    by_token = rows.join(history.lazy(), on=KEY).filter(listed & ((pl.col("kind") == "spot") & (pl.col("own_kind") == "spot") | agrees))
+    by_name = rows.filter(pl.col("token").is_null()).join(_named(book).lazy(), on=_NAMED, nulls_equal=True).filter(listed)
     return (
-        rows.join(history.lazy(), on=KEY).filter(listed & ((pl.col("kind") == "spot") & (pl.col("own_kind") == "spot") | agrees))
-        .select(*MATCHED).unique(["contract", "session"], keep="last").sort("session", "contract").collect()
+        pl.concat([by_token.select(*MATCHED), by_name.select(*MATCHED)])
+        .unique(["contract", "session"], keep="last").sort("session", "contract").collect()
+    )
+
+
+def _named(book: InstrumentBook) -> pl.DataFrame:
+    """Contracts by what they are, for files without tokens: a spot contract by the series in its symbol."""
+    series = pl.when(pl.col("kind") == "spot").then(pl.col("symbol").str.strip_prefix(pl.col("underlying") + "-"))
+    return book.history().with_columns(series=series).select("contract", *_NAMED, "valid_from", "valid_to").filter(
+        (pl.col("kind") != "spot") | pl.col("series").is_not_null()
     )

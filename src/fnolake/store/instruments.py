@@ -75,8 +75,14 @@ def _in_force(rows: pl.DataFrame, day: date) -> pl.DataFrame:
 
 
 def read_renames(ledger: Ledger, day: date) -> dict[str, str]:
-    """Old name → present name of renames in force on ``day``, chains followed."""
-    direct = {str(old): str(new) for old, new in ledger.rows("select old, new from renames where since <= ? order by since", (days(day),))}
+    """
+    Old name → present name of renames in force on ``day``, chains followed.
+
+    Only those after the first master count: of an older one every master knows the new name already, and the exchange gives
+    old names to others again.
+    """
+    asked = "select old, new from renames where since <= ? and since > (select coalesce(min(day), 0) from masters) order by since"
+    direct = {str(old): str(new) for old, new in ledger.rows(asked, (days(day),))}
     found = {}
     for old in direct:
         new, seen = old, {old}

@@ -2,7 +2,7 @@
 Bars that a later fetch replaced, kept in the Delta table ``revisions`` with both provenances.
 
 Gathered while a session is published, from the rows that it replaces. Invariant: a row is there once for each attempt
-that replaced it, and only if the new capture does not hold the same row.
+that replaced it, and only if the new capture does not hold the same row or has minutes that the old one lacked.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Replaced:
             if self._old is not None and piece.height:
                 low, high = piece["underlying"][0], piece["underlying"][-1]
                 old = self._old.filter(pl.col("underlying").is_between(pl.lit(low), pl.lit(high))).collect()
-                self._found.append(old.join(piece, on=list(bar_schema()), how="anti", nulls_equal=True))
+                self._found.append(_replaced(old, piece))
             yield piece
 
     def keep(self) -> int:
@@ -77,6 +77,16 @@ class Replaced:
         merged = pl.concat([known, rows.select(*REVISIONS.schema)]).unique().sort("contract", "ts", "was_attempt", "by_attempt")
         replace_partition(self._root, REVISIONS, write_file(self._root, REVISIONS, {"session": self._session.isoformat()}, [merged]))
         return merged.height
+
+
+def _replaced(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Old rows that the new do not hold; all of a capture that lacked minutes of the new one, so that it can be read as it was."""
+    changed = old.join(new, on=list(bar_schema()), how="anti", nulls_equal=True)
+    by = ["contract", "was_attempt"]
+    same = old.join(new, on=["contract", "ts"], how="semi").group_by(by).len("same")
+    counts = old.select(by).unique().join(new.group_by("contract").len("new"), on="contract").join(same, on=by, how="left")
+    lacking = counts.filter(pl.col("same").fill_null(0) < pl.col("new"))
+    return pl.concat([changed.join(lacking, on=by, how="anti"), old.join(lacking, on=by, how="semi")])
 
 
 def _old_rows(lake: Path, at: Moment, known: pl.DataFrame) -> pl.LazyFrame | None:

@@ -6,8 +6,8 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 3
-"""2 added comparisons and differences, 3 who lists what. A ledger of an older version is brought up when it is opened for writing."""
+LEDGER_VERSION = 4
+"""2 added comparisons and differences, 3 who lists what, 4 the reference files. An older one is brought up when it is opened for writing."""
 
 TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -42,6 +42,10 @@ TABLES = (
     """
     create index if not exists coverage_covered on coverage (session, contract)
         where outcome in ('complete', 'untraded', 'empty_stated')
+    """,
+    """
+    create index if not exists coverage_open on coverage (session, contract)
+        where outcome not in ('complete', 'untraded', 'empty_stated') or proof = 'mismatch'
     """,
     "create index if not exists attempts_of on attempts (session, contract)",
     """
@@ -88,6 +92,12 @@ TABLES = (
         findings text not null, primary key (venue, segment, session))
     """,
     """
+    create table if not exists reference_files (
+        kind text not null, day integer not null, file text not null, payload_hash text not null,
+        file_rows bigint not null, findings text not null, content text not null, taken_us bigint not null,
+        primary key (kind, day))
+    """,
+    """
     create table if not exists comparisons (
         comparison bigint primary key, contract bigint not null, session integer not null, first_provider text not null,
         first_attempt bigint, second_provider text not null, second_attempt bigint, agreed integer not null,
@@ -121,6 +131,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         """,
         FILL_SYMBOLS,
     ),
+    4: (),
 }
 """Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
 
@@ -130,6 +141,7 @@ OLD_READER: dict[int, tuple[str, ...]] = {
         "create temp view provider_symbols as select contract, provider, symbol, 0 as since, null as gone from main.provider_symbols",
         "create temp table listing_differences (contract bigint, provider text, name text, kept text, theirs text, since integer)",
     ),
+    4: ("create temp table reference_files (kind text, day integer, file text, content text, taken_us bigint)",),
 }
 """What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 

@@ -20,8 +20,8 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import Attempt, Batch, Master, RawFile, RequestRecord, StatePort
+from fnolake.store import as_of, batches, compared, exchange, known, late, listings, masters, repairs
 from fnolake.store import bars as reading
-from fnolake.store import batches, compared, exchange, known, late, listings, masters
 from fnolake.store import publish as publishing
 from fnolake.store import rebuild as rebuilding
 from fnolake.store import revisions as revising
@@ -34,6 +34,7 @@ from fnolake.store.ledger import Ledger, days
 from fnolake.store.lock import WriterLock
 from fnolake.store.publish import PublishResult
 from fnolake.store.rebuild import RebuildReport
+from fnolake.store.reference import ReferenceShelf
 from fnolake.store.state import StateFolder
 from fnolake.store.upkeep import UpkeepReport
 
@@ -205,6 +206,11 @@ class Store:
         with self._writing, disk_guard(self.path):
             return exchange.take(self.path, self._ledger, day, raw)
 
+    @property
+    def references(self) -> ReferenceShelf:
+        """The exchange's reference files: symbol changes, securities, corporate actions, holidays, lots."""
+        return ReferenceShelf(self.path, self._ledger, self._writable)
+
     def exchange_days(self) -> set[tuple[str, str, date]]:
         """(venue, segment, session) of the exchange's files that are here."""
         return exchange.here(self._ledger)
@@ -299,6 +305,10 @@ class Store:
         """Pairs (contract, session) that a provider other than the kept one said to have no more."""
         return compared.given_up(self._ledger, sessions)
 
+    def open_findings(self, since: date, near_since: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What is not as the exchange says or not there (``repairs.OPEN``), and every try at it (``repairs.TRIES``)."""
+        return repairs.read(self._ledger, since, near_since)
+
     def publish(self, session: date) -> PublishResult:
         """
         Write a session to the Delta tables ``bars`` and ``coverage`` and name that version in the ledger.
@@ -319,6 +329,15 @@ class Store:
         The files it names stay readable for the grace, whatever a writer does meanwhile.
         """
         return reading.read(self.path, self._ledger, self._book, contracts, sessions)
+
+    def bars_as_of(self, contracts: Sequence[int] | None, sessions: Sequence[date], instant: datetime) -> pl.LazyFrame:
+        """
+        Stored bars as they were known at an aware instant, see ``store.as_of``.
+
+        Raises:
+            NotCovered: Bars of then were replaced since and are kept nowhere.
+        """
+        return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
 
     def upkeep(self, now: datetime | None = None, *, check: bool = False) -> UpkeepReport:
         """

@@ -118,6 +118,8 @@ def _widen(piece: pl.DataFrame, names: Iterable[str], lows: dict[str, Any], high
         for name in names:
             low: Any = piece[name].min()
             high: Any = piece[name].max()
+            if low is None:
+                continue
             lows[name] = min(lows.get(name, low), low)
             highs[name] = max(highs.get(name, high), high)
 

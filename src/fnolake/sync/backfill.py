@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
+import polars as pl
+
 from fnolake.errors import AuthError
 from fnolake.market.calendar import Calendar
 from fnolake.model import AccountSeen, BarRequest, Batch, Contract, Event, Notice, RequestRecord
@@ -102,6 +104,7 @@ class Backfill:
         on_event: Told of progress.
         settings: Workers an account, batch limits.
         late: Judges answers about contracts that have expired.
+        stored: The lake's bars of (contract, session), None = none.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Backfill:
         *, exchange: Callable[[int, date], ExchangeRow | None], now: Callable[[], datetime],
         must_fill: Callable[[Contract, date], bool], on_event: Callable[[Event], None], settings: LineSettings | None = None,
         late: AfterExpiry | None = None,
+        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
     ) -> None:
         self._seats = [Seat.of(account) for account in accounts]
         self._now = now
@@ -117,7 +121,9 @@ class Backfill:
         self._dropped: list[Decided] = []
         self._pool = Pool(iter(()), ())
         self.tally = Tally()
-        self._decider = Decider(calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, late=late)
+        self._decider = Decider(
+            calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, late=late, stored=stored,
+        )
         self._writer = Writer(commit, self._sign_ins, on_event, self._settings, self.tally)
 
     async def run(self, tasks: Iterator[Task], stop: asyncio.Event) -> Tally:

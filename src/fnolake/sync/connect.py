@@ -18,7 +18,7 @@ from fnolake.model import Clock, StatePort, ist_date, utc_from_us
 from fnolake.provider.account import Account
 from fnolake.provider.base import Provider
 from fnolake.provider.budget import NO_LIMITS, Budget, BudgetState
-from fnolake.provider.exchange.client import ExchangeClient, ExchangeUrls
+from fnolake.provider.exchange.client import PACE_S, ExchangeClient, ExchangeUrls
 from fnolake.provider.http import Http, Timeouts
 from fnolake.provider.registry import Setup, factory
 from fnolake.secret import resolve
@@ -201,4 +201,5 @@ def exchange_client(settings: Settings, http: Http, clock: Clock) -> ExchangeCli
         return None
     known = {one.name for one in fields(ExchangeUrls)}
     given = {key: value for key, value in asdict(settings.exchange).items() if key in known and value}
-    return ExchangeClient(http, ExchangeUrls(**given), clock)
+    pace_s = 0.0 if settings.emulator else PACE_S
+    return ExchangeClient(http, ExchangeUrls(**given, pace_s=pace_s), clock)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import polars as pl
 
 from fnolake.model import Contract
 from fnolake.sync.pool import Task
+from fnolake.sync.repair import elsewhere
 
 
 class Contracts:
@@ -59,8 +60,16 @@ class MustFill:
         return day >= self._since.get(contract.contract, date.max)
 
 
-def tasks(rows: pl.DataFrame, contracts: Contracts) -> Iterator[Task]:
-    """The plan's rows as tasks, in its order, a slice at a time."""
-    for part in rows.select("contract", "sessions", "expected_rows").iter_slices(1000):
-        for number, days, expected in part.iter_rows():
-            yield Task(contracts[number], tuple(days), rows=expected)
+def tasks(rows: pl.DataFrame, contracts: Contracts, providers: Mapping[str, str] | None = None) -> Iterator[Task]:
+    """
+    The plan's rows as tasks, in its order, a slice at a time.
+
+    Args:
+        rows: ``plan.PLAN_SCHEMA``.
+        contracts: Those that they name.
+        providers: Provider by account, so that what is repaired is asked elsewhere first.
+    """
+    for part in rows.select("contract", "sessions", "expected_rows", "repair", "last_account").iter_slices(1000):
+        for number, days, expected, found, last in part.iter_rows():
+            tried = elsewhere(last, providers or {}) if found else frozenset[str]()
+            yield Task(contracts[number], tuple(days), again=bool(found), rows=expected, tried=tried)

@@ -6,6 +6,7 @@ Sends nothing but the canary's questions. Invariant: each session of the request
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -31,7 +32,7 @@ from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
 from fnolake.sync.expired import RECYCLED, AfterExpiry
 from fnolake.sync.pool import Task
-from fnolake.verify import ExchangeRow, judge, refused_rows, verdict_for_empty
+from fnolake.verify import ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses at that provider (design, rule zero)."""
@@ -81,6 +82,7 @@ class Decider:
         exchange: The exchange's row for (contract, session), or None.
         now: The calendar clock.
         must_fill: Whether that contract's minutes of that session must all be there.
+        stored: The lake's bars of (contract, session), None = none: what is asked again is held against them.
         on_pause: Told (provider, venue) once a venue is doubted too often there.
         late: Judges answers about contracts that have expired.
     """
@@ -89,12 +91,14 @@ class Decider:
         self, calendar: Calendar, canaries: Mapping[str, Sings], *, exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime], must_fill: Callable[[Contract, date], bool], on_pause: Callable[[str, str], None],
         late: AfterExpiry | None = None,
+        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
     ) -> None:
         self._calendar = calendar
         self._canaries = canaries
         self._exchange = exchange
         self._now = now
         self._must_fill = must_fill
+        self._stored = stored
         self._on_pause = on_pause
         self._late = late or AfterExpiry()
         self._doubts: dict[tuple[str, str], int] = {}
@@ -162,6 +166,8 @@ class Decider:
             judged = self._late.checked(task.contract, table, judged)
             if all(verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED for _, verdict, _ in judged):
                 return await self._refused(task, asked, provider)
+        if task.again and task.contract.kind == "spot":
+            judged = [await self._unmixed(task, *each) for each in judged]
         attempts: list[Attempt] = []
         bars: list[pl.DataFrame] = []
         more: list[Task] = []
@@ -191,6 +197,11 @@ class Decider:
         else:
             verdict = Verdict(Outcome.UNAVAILABLE if unknown else Outcome.FAILED, (reason,), (Finding(reason, detail=str(error)[:300]),))
         return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day in task.sessions))
+    async def _unmixed(self, task: Task, day: date, verdict: Verdict, bars: pl.DataFrame) -> tuple[date, Verdict, pl.DataFrame]:
+        """Cash history that was re-based since it was stored is not taken."""
+        stored = await asyncio.to_thread(self._stored, task.contract.contract, day) if verdict.bars else None
+        said = unless_rebased(verdict, bars, stored)
+        return day, said, bars.head(said.bars)
 
     def _session(self, contract: Contract, day: date) -> Session:
         session = self._calendar.session_for(contract, day)

@@ -8,14 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
 from functools import partial
 
 import polars as pl
 
-from fnolake.config.settings import FreshnessSettings
-from fnolake.errors import PayloadError
-from fnolake.market.bhavcopy import read_cm, read_fo
+from fnolake.config.settings import FreshnessSettings, RepairSettings
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
     BarRequest,
@@ -31,11 +28,13 @@ from fnolake.provider.account import Account, Asked
 from fnolake.provider.canary import Canary
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
+from fnolake.sync import second_day
 from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.decide import Sings
 from fnolake.sync.exchange_book import ExchangeBook
+from fnolake.sync.exchange_round import ExchangeRound
 from fnolake.sync.expired import AfterExpiry, expired_sessions, priced, refused_before
 from fnolake.sync.given_up import recorded_if_cancelled
 from fnolake.sync.masters import MasterRound
@@ -44,6 +43,7 @@ from fnolake.sync.outlook import warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import AccountReport, SyncReport
 from fnolake.sync.second_look import SecondLook
+from fnolake.sync.sources import source_lines
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 from fnolake.sync.writer import LineSettings, Served, Tally
 
@@ -62,12 +62,14 @@ class Evening:
         settings: Workers and batch limits.
         second_look: Share of contract-sessions that a second provider is asked for too.
         freshness: What may wait for a weekday; everything is asked in the evening of its session by default.
+        hopes: Options wait for an exchange file that may still come (``wanted.hopes_for_files``).
+        repair: How findings are asked again.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
-        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0,
-        freshness: FreshnessSettings | None = None,
+        *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0, hopes: bool = False,
+        repair: RepairSettings | None = None, freshness: FreshnessSettings | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -77,6 +79,8 @@ class Evening:
         self._settings = settings
         self._second_look = second_look
         self._freshness = freshness or FreshnessSettings()
+        self._hopes = self._waits = hopes
+        self._repair = repair or RepairSettings()
         self._tell = on_event
         self._notices: list[str] = []
 
@@ -109,6 +113,9 @@ class Evening:
         plan = await asyncio.to_thread(self.plan, chosen)
         for warning in plan.warnings:
             self._emit(Notice("info", warning))
+        if plan.waiting:
+            held = [line for line in source_lines(plan.sources) if "wait for" in line]
+            self._emit(Notice("info", f"{plan.waiting:,} contract-sessions wait: {'; '.join(held)}"))
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
@@ -126,11 +133,14 @@ class Evening:
         await self.take_masters()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now(), self._freshness)
         await self.take_exchange_files(chosen, stop)
+        self._waits = self._hopes and selection.wait
 
     def plan(self, chosen: Wanted) -> Plan:
         """What would be asked now, with what will not be had in time. Blocking: call it in a thread."""
         now, per_minute = self._clock.now(), sum(one.per_minute for one in self._accounts)
-        plan = plan_wanted(self._store, chosen, self._calendar, now, per_minute, self._freshness)
+        plan = plan_wanted(
+            self._store, chosen, self._calendar, now, per_minute, self._freshness, tries=self._repair.tries, waits=self._waits,
+        )
         return warned(self._store, plan, chosen, self._calendar, now, self._freshness)
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
@@ -138,53 +148,31 @@ class Evening:
         return await MasterRound(self._store, self._accounts, self._clock, self._emit).take(again=again)
 
     async def take_exchange_files(self, chosen: Wanted, stop: asyncio.Event) -> None:
-        """Read the exchange's end-of-day files that the wanted sessions need and that are not here."""
-        if self._exchange is None:
-            return
+        """Take what was dropped, the reference files that are due, and the end-of-day files that the wanted sessions need."""
+        taker = ExchangeRound(self._store, self._exchange, self._calendar, self._clock, self._emit)
+        await asyncio.to_thread(taker.take_dropped)
         in_files = ~(pl.col("is_index") & (pl.col("kind") == "spot"))
         needed = set(chosen.contracts.filter(in_files).select("venue", "segment").unique().iter_rows())
-        here = self._store.exchange_days()
-        late: list[str] = []
-        for day in chosen.sessions:
-            for venue, segment in sorted(needed):
-                if stop.is_set():
-                    return
-                if (venue, segment, day) not in here and not await self._take_exchange_file(venue, segment, day):
-                    late.append(f"{venue} {segment} {day}")
-        if late:
-            names = ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
-            self._emit(Notice("info", f"exchange files not there yet: {names}; contracts are taken from the masters"))
-
-    async def _take_exchange_file(self, venue: str, segment: str, day: date) -> bool:
-        assert self._exchange is not None
-        with recorded_if_cancelled(self._store, self._clock, ("exchange", ""), f"bhavcopy {venue} {segment}", str(day)):
-            raw, record = await self._exchange.bhavcopy(venue, segment, day)
-        await asyncio.to_thread(self._store.record_requests, [record])
-        if raw is None:
-            return False
-        try:
-            parsed = await asyncio.to_thread(read_fo if segment == "FO" else read_cm, raw.body)
-        except PayloadError as error:
-            self._emit(Notice("warning", f"{raw.name}: {error}"))
-            return False
-        await asyncio.to_thread(self._store.take_exchange_day, parsed, raw)
-        return True
+        if chosen.sessions and needed:
+            await taker.take_references(max(chosen.sessions), stop)
+        await taker.take_days(chosen.sessions, needed, stop)
 
     async def _backfill(self, plan: Plan, chosen: Wanted, stop: asyncio.Event, max_minutes: float | None) -> Tally:
         self._emit(SyncStarted(plan.contracts if plan.requests else 0, plan.contract_sessions, plan.requests))
         if not plan.requests:
             return Tally()
-        book = await asyncio.to_thread(ExchangeBook.read, self._store, chosen.sessions)
+        book = await asyncio.to_thread(ExchangeBook.read, self._store, plan.sessions)
         known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
         witnesses = Witnesses(known, ist_date(self._clock.now()))
         line = Backfill(
             self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
             late=await asyncio.to_thread(self._late, plan),
+            stored=lambda contract, day: self._store.bars([contract], [day]).sort("ts").collect(),
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, Contracts(chosen.contracts)), stop)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts), {one.name: one.provider_name for one in self._accounts}), stop)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -211,12 +199,19 @@ class Evening:
             return await account.ask_minutes(request)
 
     async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
-        """Ask second witnesses, to the machine's second ``until``."""
+        """Ask second witnesses, and yesterday's sample once more, to the machine's second ``until``."""
         left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
         look = SecondLook(
             self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
         )
         await look.run(chosen, stop, left)
+        if chosen.repairs:
+            due = await asyncio.to_thread(second_day.due_again, self._store, chosen.contracts, self._repair.second_day, self._clock.now())
+            anew = SecondLook(
+                self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=1.0, workers=self._settings.workers,
+                way=second_day.WAY,
+            )
+            await anew.look(due, chosen, stop, left)
 
     async def _publish(self) -> None:
         finished = self._calendar.last_finished(self._clock.now())

@@ -37,6 +37,7 @@ class PlanFacts:
         reused: Contracts whose token is another's now: nobody can be asked for them.
         fresh: What waits for its weekday; None: nothing does.
         since: Of the daily tier nothing before it is wanted; None: everything is.
+        waiting: (venue, session) whose exchange file is still to come and is waited for.
         max_rows: Rows a request may be expected to bring.
     """
 
@@ -52,6 +53,7 @@ class PlanFacts:
     reused: pl.Series | None = None
     fresh: Fresh | None = None
     since: date | None = None
+    waiting: frozenset[tuple[str, date]] = frozenset()
     max_rows: int = ROWS_A_REQUEST
 
 
@@ -65,9 +67,21 @@ def fated(facts: PlanFacts) -> pl.DataFrame:
     again = facts.today + timedelta(days=1)
     refused_today = listed & pl.col("contract").is_in(_refused_today(facts).implode())
     fates = fates.with_columns(
-        fate=pl.when(refused_today).then(pl.lit("waiting", FATE)).otherwise("fate"), due=pl.when(refused_today).then(again).otherwise("due"),
+        fate=pl.when(refused_today).then(pl.lit("later", FATE)).otherwise("fate"), due=pl.when(refused_today).then(again).otherwise("due"),
     )
+    fates = _told_to_wait(fates, facts) if facts.waiting else fates
     return fates if facts.fresh is None else _waiting(fates, facts, facts.fresh)
+
+
+def _told_to_wait(judged: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
+    """Options that live longer than their session and whose file is still to come are ``waiting``, in the same order."""
+    options = facts.contracts.filter(pl.col("kind") == "option").select("contract", "venue", "expiry")
+    days = pl.DataFrame(sorted(facts.waiting), schema={"venue": pl.String, "session": pl.Date}, orient="row").with_columns(waits=pl.lit(value=True))
+    joined = judged.join(options, on="contract", how="left", maintain_order="left").join(
+        days, on=["venue", "session"], how="left", maintain_order="left",
+    )
+    held = (pl.col("fate") == "listed") & pl.col("waits").fill_null(value=False) & (pl.col("expiry") > pl.col("session"))
+    return joined.with_columns(fate=pl.when(held).then(pl.lit("waiting", FATE)).otherwise("fate")).select(judged.columns)
 
 
 def _given_up(facts: PlanFacts) -> pl.Series:
@@ -86,7 +100,7 @@ def _refused_today(facts: PlanFacts) -> pl.Series:
 
 def _waiting(fates: pl.DataFrame, facts: PlanFacts, said: Fresh) -> pl.DataFrame:
     """
-    The pairs with what is not due yet as ``waiting``, and what is daily and before ``since`` as ``unwanted``.
+    The pairs with what is not due yet as ``later``, and what is daily and before ``since`` as ``unwanted``.
 
     Whoever is asked now is asked for what waits too: it costs no request more.
     """
@@ -95,11 +109,11 @@ def _waiting(fates: pl.DataFrame, facts: PlanFacts, said: Fresh) -> pl.DataFrame
     rows = dated(fates.filter(recent).drop("due"), facts.contracts, said, facts.horizon_days)
     early = ~pl.col("weekly") & (pl.col("session") < facts.since) if facts.since is not None else pl.lit(value=False)
     rows = rows.with_columns(
-        fate=pl.when(early).then(pl.lit("unwanted", FATE)).when(pl.col("due") > said.as_of).then(pl.lit("waiting", FATE)).otherwise("fate"),
+        fate=pl.when(early).then(pl.lit("unwanted", FATE)).when(pl.col("due") > said.as_of).then(pl.lit("later", FATE)).otherwise("fate"),
     )
     rest = fates.filter(~recent.fill_null(value=False))
     asked = pl.concat([part.filter(pl.col("fate") == "listed")["contract"] for part in (rows, rest)]).unique()
-    along = (pl.col("fate") == "waiting") & pl.col("contract").is_in(asked.implode())
+    along = (pl.col("fate") == "later") & pl.col("contract").is_in(asked.implode())
     rows = rows.with_columns(fate=pl.when(along).then(pl.lit("listed", FATE)).otherwise("fate"))
     return pl.concat([rest, rows.select(rest.columns)]).sort("contract", "session")
 
@@ -107,7 +121,7 @@ def _waiting(fates: pl.DataFrame, facts: PlanFacts, said: Fresh) -> pl.DataFrame
 def count_not_due(fates: pl.DataFrame, facts: PlanFacts) -> int:
     """How many of the selection's own sessions wait for a weekday."""
     spoken_of = pl.col("session") >= facts.since if facts.since is not None else pl.lit(value=True)
-    return fates.filter((pl.col("fate") == "waiting") & spoken_of & ~pl.col("contract").is_in(_refused_today(facts).implode())).height
+    return fates.filter((pl.col("fate") == "later") & spoken_of & ~pl.col("contract").is_in(_refused_today(facts).implode())).height
 
 
 def week_saving(facts: PlanFacts) -> Saving | None:

@@ -3,8 +3,8 @@ What to ask, in which order: wanted minus covered, cut into spans. Pure: tables 
 
 A contract-session is *wanted* when the contract was listed on that session (in its bhavcopy, or, without one, in the
 master in force). What the exchange says did not trade is never asked for. Requests are ordered by deadline, then by
-value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted``, ``gone`` or ``waiting``,
-but for those before ``PlanFacts.since`` that nobody waits for.
+value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted``, ``gone``, ``waiting`` (for
+the exchange's file) or ``later``, but for those before ``PlanFacts.since`` that nobody waits for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 
 from fnolake.sync.fates import REFUSED_DAYS, PlanFacts, count_not_due, fated, week_saving
 from fnolake.sync.freshness import Saving
+from fnolake.sync.sources import Source, source_lines
 
 OPTION_ROWS_A_MINUTE = 0.1
 BYTES_A_ROW = 230
@@ -26,6 +27,7 @@ PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract": pl.Int64, "symbol": pl.String, "kind": pl.String, "underlying": pl.String, "venue": pl.String, "first": pl.Date,
     "last": pl.Date, "sessions": pl.List(pl.Date), "expected_rows": pl.Float64, "deadline": pl.Date,
     "expired": pl.Boolean,
+    "repair": pl.String, "last_account": pl.String,
 }
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
 
@@ -36,16 +38,19 @@ class Plan:
     What ``sync`` would do.
 
     ``rows`` has one row a request, in order: contract, symbol, kind, underlying, venue, first, last (sessions,
-    inclusive), sessions (list of dates), expected_rows, deadline, expired (asked after its expiry, by its archived token).
-    The counts are contract-sessions. ``waits`` counts them by the day they wait for; ``not_due`` are those of the selection's
-    sessions that wait for a weekday. ``second_look`` is how many requests
-    more a second provider is asked at most, after these, to compare. ``warnings`` say what will not be had in time.
+    inclusive), sessions (list of dates), expected_rows, deadline, expired (asked after its expiry, by its archived token),
+    repair (the finding that asks for it, empty = none), last_account (who was asked before it was found). The counts are
+    contract-sessions. ``waits`` counts them by the day they wait for; ``not_due`` are those of the selection's sessions that
+    wait for a weekday. ``second_look`` is how many requests more a second provider is asked at most, after these, to
+    compare. ``warnings`` say what will not be had in time.
     """
 
     rows: pl.DataFrame
     untraded: int = 0
     unlisted: int = 0
     gone: int = 0
+    waiting: int = 0
+    sources: tuple[Source, ...] = ()
     listed_by: str = "master"
     per_minute: int = 200
     second_look: int = 0
@@ -55,7 +60,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     @property
-    def waiting(self) -> int:
+    def later(self) -> int:
         """How many contract-sessions wait for another day."""
         return sum(self.waits.values())
 
@@ -63,6 +68,11 @@ class Plan:
     def requests(self) -> int:
         """How many requests it takes when nothing fails."""
         return self.rows.height
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        """Sessions that are asked for, ascending."""
+        return tuple(self.rows["sessions"].explode().drop_nulls().unique().sort().to_list())
 
     @property
     def contracts(self) -> int:
@@ -93,14 +103,16 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in a few sentences for a person."""
         if not self.requests:
-            text = ["Nothing to fetch: every wanted contract-session is covered, gone or waits." if self.waiting or self.gone else
-                    "Nothing to fetch: every wanted contract-session is covered."]
+            text = ["Nothing to fetch now." if self.waiting or self.later else "Nothing to fetch: every wanted contract-session is covered."]
         else:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",
                 f"{self._pace}, about {self.bytes / 1e6:,.0f} MB on the wire",
                 f"first deadline {self.rows['deadline'].min()!s}",
             ]
+        repairs = self.rows.filter(pl.col("repair") != "").height
+        if repairs:
+            text.append(f"{repairs:,} of them ask again for what was found not to be as the exchange says, or doubtful (`fnolake gaps --repairs`)")
         if self.untraded:
             text.append(f"{self.untraded:,} untraded by the exchange's file: no request")
         if self.unlisted:
@@ -110,7 +122,9 @@ class Plan:
         text += self._waiting_lines
         if self.second_look:
             text.append(f"up to {self.second_look:,} more requests after these: a second provider is asked, to compare ([compare] sample)")
-        text.append(f"listed contracts are taken from the {self.listed_by}")
+        if self.waiting:
+            text.append(f"{self.waiting:,} wait for the exchange's file, which may say that they did not trade: no request yet")
+        text += source_lines(self.sources) or [f"listed contracts are taken from the {self.listed_by}"]
         return [*text, *self.warnings]
 
     @property
@@ -119,7 +133,7 @@ class Plan:
         text = []
         if self.waits:
             days = ", ".join(f"{day:%a %d %b} {count:,}" for day, count in sorted(self.waits.items()))
-            text.append(f"{self.waiting:,} contract-sessions wait for their day ([freshness], docs/deadlines.md): {days}")
+            text.append(f"{self.later:,} contract-sessions wait for their day ([freshness], docs/deadlines.md): {days}")
         if self.saving is not None and self.saving.daily:
             text.append(self.saving.line)
         if self.asked_late:
@@ -141,11 +155,12 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     """
     found = fated(facts)
     counted: dict[str, int] = dict(found.group_by(pl.col("fate").cast(pl.String)).len().iter_rows())
-    untraded, unlisted, gone = (counted.get(name, 0) for name in ("untraded", "unlisted", "gone"))
-    waits = found.filter(pl.col("fate") == "waiting").group_by("due").len().sort("due")
+    untraded, unlisted, gone, held = (counted.get(name, 0) for name in ("untraded", "unlisted", "gone", "waiting"))
+    waits = found.filter(pl.col("fate") == "later").group_by("due").len().sort("due")
     return Plan(
-        _requests(_with_expected(_runs(found), facts), facts), untraded, unlisted, gone, listed_by="exchange's files" if facts.exchange.days else "master",
-        per_minute=per_minute, waits=dict(waits.iter_rows()), not_due=count_not_due(found, facts), saving=week_saving(facts),
+        _requests(_with_expected(_runs(found), facts), facts), untraded, unlisted, gone, held,
+        listed_by="exchange's files" if facts.exchange.days else "master", per_minute=per_minute, waits=dict(waits.iter_rows()),
+        not_due=count_not_due(found, facts), saving=week_saving(facts),
     )
 
 
@@ -161,7 +176,8 @@ def merge_plans(plans: Sequence[Plan], per_minute: int = 200) -> Plan:
     saved = [plan.saving for plan in plans if plan.saving is not None]
     return Plan(
         in_order(rows), untraded=sum(plan.untraded for plan in plans),
-        unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans), listed_by=plans[0].listed_by,
+        unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans),
+        waiting=sum(plan.waiting for plan in plans), listed_by=plans[0].listed_by,
         per_minute=per_minute, waits=waits, not_due=sum(plan.not_due for plan in plans),
         saving=Saving(sum(one.daily for one in saved), sum(one.weekly for one in saved), saved[0].sessions) if saved else None,
     )
@@ -234,6 +250,9 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
             expected_rows=pl.col("expected").sum(),
         )
         .join(names, on="contract", how="left")
-        .with_columns(deadline=pl.max_horizontal(ends, pl.lit(facts.today)), expired=(pl.col("expiry") < facts.today).fill_null(value=False))
+        .with_columns(
+            deadline=pl.max_horizontal(ends, pl.lit(facts.today)), expired=(pl.col("expiry") < facts.today).fill_null(value=False),
+            repair=pl.lit(""), last_account=pl.lit(""),
+        )
     )
     return in_order(made).select(list(PLAN_SCHEMA))

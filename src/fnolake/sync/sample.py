@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fnolake.model import RANK, VERIFIED_RANK, Outcome
+from fnolake.model import MISMATCH_RANK, RANK, VERIFIED_RANK, Outcome
 from fnolake.store.store import Store
 from fnolake.sync.wanted import HORIZON_DAYS, SESSIONS_AT_ONCE, Wanted
 
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
+_PROOF_RANK = {"verified": VERIFIED_RANK, "mismatch": MISMATCH_RANK}
 _LOOKS = ("contract", "session", "provider", "attempt", "rank")
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -83,10 +84,11 @@ def _of_sessions(store: Store, contracts: pl.DataFrame, sessions: Sequence[date]
     served = (pl.col("expiry").is_null() | (pl.col("expiry") >= today)) & (pl.col("session") + kept >= today)
     rows = store.coverage(sessions).filter(pl.col("outcome") == Outcome.COMPLETE.value, pl.col("bars") > 0).join(here, on="contract").filter(served)
     rows = rows.filter(is_chosen(rows, share))
-    for over in (store.comparisons(sessions), store.not_elsewhere(sessions)):
+    between = store.comparisons(sessions).filter(pl.col("first_provider") != pl.col("second_provider"))
+    for over in (between, store.not_elsewhere(sessions)):
         rows = rows.join(over, on=["contract", "session"], how="anti")
     return rows.with_columns(
-        rank=pl.when(pl.col("proof") == "verified").then(VERIFIED_RANK).otherwise(RANK[Outcome.COMPLETE]).cast(pl.Int64),
+        rank=pl.col("proof").replace_strict(_PROOF_RANK, default=RANK[Outcome.COMPLETE], return_dtype=pl.Int64),
         deadline=pl.min_horizontal("expiry", pl.col("session") + kept),
         value=pl.col("kind").replace_strict(_KIND_VALUE, return_dtype=pl.Int8),
     )

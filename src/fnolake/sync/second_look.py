@@ -46,7 +46,7 @@ from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.given_up import interrupted
 from fnolake.sync.sample import due_looks
 from fnolake.sync.wanted import Wanted
-from fnolake.verify import Witness, compare, judge, keep, refused_rows
+from fnolake.verify import Witness, compare, judge, keep, refused_rows, unless_rebased
 
 PIECE = 200
 """Contract-sessions whose stored bars are in memory at once, and that are committed together."""
@@ -92,9 +92,25 @@ class _Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """
+    Whom a look asks, and what its lines call it.
+
+    ``anew``: anybody, the stored bars' own provider first, and where no rule says whose bars are better the newer answer
+    is taken; else only another provider is asked, and the stored bars stay.
+    """
+
+    name: str = "second look"
+    whom: str = "another provider"
+    agree: str = "between the providers"
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Terms:
     """What judging needs beside an answer."""
 
+    way: Way
     calendar: Calendar
     book: ExchangeBook
     must_fill: MustFill
@@ -124,14 +140,16 @@ class SecondLook:
         on_event: Told of progress; must not block.
         share: Of contract-sessions that are looked at twice, 0 to 1.
         workers: Requests under way at once.
+        way: Whom to ask, and what to keep.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Asks], calendar: Calendar, now: Callable[[], datetime], on_event: Callable[[Event], None],
-        *, share: float, workers: int = 12,
+        *, share: float, workers: int = 12, way: Way | None = None,
     ) -> None:
         self._store, self._accounts, self._calendar = store, accounts, calendar
         self._now, self._emit, self._share, self._workers = now, on_event, share, workers
+        self._way = way or Way()
         self._out: set[str] = set()
         self._asking: dict[str, int] = {}
 
@@ -157,11 +175,32 @@ class SecondLook:
         if not self._share or len(providers) < 2:
             return 0
         looks = await asyncio.to_thread(due_looks, self._store, chosen, self._share, providers, ist_date(self._now()))
+        return await self.look(looks, chosen, stop, until)
+
+    async def look(self, looks: pl.DataFrame, chosen: Wanted, stop: asyncio.Event, until: float | None = None) -> int:
+        """
+        Ask again for given contract-sessions.
+
+        Args:
+            looks: contract, session, provider, attempt, rank of what is stored, in the order to ask.
+            chosen: Their contracts at least.
+            stop: As for :meth:`run`.
+            until: As for :meth:`run`.
+
+        Returns:
+            How many contract-sessions were compared.
+
+        Raises:
+            StoreError: A piece could not be made durable; nothing of it was recorded.
+
+        Cancel:
+            As :meth:`run`.
+        """
         if looks.is_empty():
             return 0
-        self._emit(Notice("info", f"second look: {looks.height:,} contract-sessions are asked of another provider"))
+        self._emit(Notice("info", f"{self._way.name}: {looks.height:,} contract-sessions are asked of {self._way.whom}"))
         book = await asyncio.to_thread(ExchangeBook.read, self._store, looks["session"].unique().sort().to_list())
-        terms = _Terms(self._calendar, book, MustFill(chosen.contracts), self._now)
+        terms = _Terms(self._way, self._calendar, book, MustFill(chosen.contracts), self._now)
         compared: list[Compared] = []
         for rows in looks.iter_slices(PIECE):
             if stop.is_set() or (until is not None and asyncio.get_running_loop().time() >= until):
@@ -205,8 +244,10 @@ class SecondLook:
             self._emit(PageDone(look.contract.symbol, account.name, asked.record.outcome, 0, 0))
 
     def _free(self, provider: str) -> Asks | None:
-        """The least busy account of another provider that works."""
-        able = [one for one in self._accounts if one.provider_name != provider and one.name not in self._out and not one.falters]
+        """The least busy account that works of those that this look may ask."""
+        able = [one for one in self._accounts if one.name not in self._out and not one.falters]
+        own = [one for one in able if one.provider_name == provider]
+        able = own or able if self._way.anew else [one for one in able if one not in own]
         return min(able, key=lambda one: self._asking.get(one.name, 0), default=None)
 
     @contextlib.contextmanager
@@ -240,7 +281,7 @@ class SecondLook:
 
     def _tell(self, compared: Sequence[Compared], wanted: int) -> None:
         agreed = sum(each.comparison.agreed for each in compared)
-        text = f"second look: {agreed:,} of {len(compared):,} contract-sessions agree between the providers"
+        text = f"{self._way.name}: {agreed:,} of {len(compared):,} contract-sessions agree {self._way.agree}"
         if len(compared) < wanted:
             text += f", {wanted - len(compared):,} are left for the next sync"
         if agreed < len(compared):
@@ -258,13 +299,18 @@ def _decide(look: _Look, asked: Asked, terms: _Terms, piece: _Piece) -> None:
     assert session is not None, f"{look.contract.symbol}: {look.session} has bars and is no session"
     table = normalize(asked.page, terms.calendar)
     judged = judge(table, _request(look), [session], terms.now(), {look.session: row}, must_fill=terms.must_fill(look.contract, look.session))
-    _, verdict, bars = judged[0]
+    day, verdict, bars = judged[0]
+    if look.contract.kind == "spot":
+        verdict = unless_rebased(verdict, bars, look.stored.bars)
+        judged = [(day, verdict, bars.head(verdict.bars))]
     piece.attempts.append(_attempt(look, asked, verdict))
     piece.refused.append(refused_rows(table, judged))
     if not verdict.bars:
         return
     comparison = compare(look.stored.bars, bars)
     kept, why = keep(look.stored, Witness(bars, verdict.rank), comparison, None if row is None else row.volume)
+    if terms.way.anew and why == "first_stays" and verdict.rank >= look.stored.rank:
+        kept, why = SECOND, "newer"
     piece.compared.append(Compared(look.contract.contract, look.session, look.provider, look.attempt, comparison, kept, why))
     if kept == SECOND:
         piece.bars.append(bars)

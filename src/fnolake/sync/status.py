@@ -20,7 +20,8 @@ from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
 from fnolake.sync.outlook import outlook
 from fnolake.sync.risk import risk_line
-from fnolake.sync.wanted import SESSIONS_AT_ONCE, Wanted, selected_contracts, status_rows, wanted_sessions
+from fnolake.sync.sources import source_lines
+from fnolake.sync.wanted import SESSIONS_AT_ONCE, Wanted, plan_sources, selected_contracts, status_rows, wanted_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,18 @@ def per_minute(accounts: Sequence[AccountStatus]) -> int:
 
 def lake_status(
     store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection,
-    freshness: FreshnessSettings | None = None,
+    freshness: FreshnessSettings | None = None, *, waits: bool = False,
 ) -> Status:
-    """The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at)."""
+    """
+    The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at).
+
+    ``waits``: an exchange file that is not here may still come (``wanted.hopes_for_files``).
+    """
     last = calendar.last_finished(now)
     contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
-    rows = status_rows(store, Wanted(contracts, (last,)))
+    chosen = Wanted(contracts, (last,))
+    sources = plan_sources(store, chosen, now, waits=waits)
+    rows = status_rows(store, chosen, sources)
     missing = gaps(rows)
     counts = {
         "listed": rows.height,
@@ -144,7 +151,7 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, per_minute(accounts), freshness), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height,
+        contracts=contracts.height, extras={"exchange": "\n".join(source_lines(sources))},
     )
 
 

@@ -11,21 +11,25 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from fnolake.config.settings import FreshnessSettings
+from fnolake.config.settings import ExchangeSettings, FreshnessSettings
 from fnolake.errors import ConfigError, UnknownInstrument
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
+from fnolake.sync import repair
 from fnolake.sync.fates import PlanFacts
 from fnolake.sync.freshness import AHEAD_DAYS, BEHIND_DAYS, MONEY_SCHEMA, Fresh, fresh, has_weekly
 from fnolake.sync.money import money
 from fnolake.sync.plan import Plan, make_plan, merge_plans
+from fnolake.sync.sources import Source, sources_of, waiting
 
 HORIZON_DAYS = 300
 """About ten months, what Shoonya was seen to keep (protocols/shoonya.md, 2026-01-14)."""
 
 
+DROP = "drop"
+"""Folder below the lake for files of the exchange that the user fetched."""
 SESSIONS_AT_ONCE = 10
 PAIRS_AT_ONCE = 1_500_000
 """Bounds of what is held in memory: 100 bytes a pair."""
@@ -37,7 +41,7 @@ class Wanted:
     Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
 
     Sessions before ``since`` are wanted only of what waits for a weekday; ``patient``: something may wait, for no date
-    was named.
+    was named. ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
     """
 
     contracts: pl.DataFrame
@@ -45,6 +49,8 @@ class Wanted:
     unknown: tuple[date, ...] = ()
     since: date | None = None
     patient: bool = False
+    repairs: bool = False
+    retry: bool = False
 
     @property
     def asked_for(self) -> tuple[date, ...]:
@@ -83,15 +89,15 @@ def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    contracts = selected_contracts(store, selection)
     dated = selection.start is not None or selection.end is not None
+    now_only = Wanted(selected_contracts(store, selection), sessions, unknown, repairs=not dated, retry=selection.retry)
     if freshness is None or not has_weekly(freshness) or (dated and not selection.backfill):
-        return Wanted(contracts, sessions, unknown)
+        return now_only
     if selection.backfill or not sessions:
-        return Wanted(contracts, sessions, unknown, patient=True)
+        return replace(now_only, patient=True)
     first = max(min(store.sessions(), default=sessions[-1]), sessions[-1] - timedelta(days=BEHIND_DAYS))
     behind = tuple(day for day in calendar.sessions(first, sessions[-1]) if day < sessions[0])
-    return Wanted(contracts, behind + sessions, unknown, since=sessions[0], patient=True)
+    return replace(now_only, sessions=behind + sessions, since=sessions[0], patient=True)
 
 
 def from_start(selection: Selection | None, first: date | None) -> Selection:
@@ -146,30 +152,63 @@ def exchange_said(store: Store, sessions: Iterable[date]) -> ExchangeSaid:
     return ExchangeSaid(pl.concat(parts), here)
 
 
+def hopes_for_files(store: Store, exchange: ExchangeSettings, selection: Selection | None) -> bool:
+    """Whether an exchange file that is not here may come and is worth waiting for: by consent, or by the user's own hand."""
+    wanted_so = exchange.wait and (selection is None or selection.wait)
+    return wanted_so and (exchange.consent or (store.path / DROP).is_dir())
+
+
+def plan_sources(store: Store, chosen: Wanted, now: datetime, *, waits: bool) -> tuple[Source, ...]:
+    """Who says what was listed, for every venue and session of the wanted derivatives."""
+    venues = chosen.contracts.filter(pl.col("segment") == "FO")["venue"].unique().to_list()
+    return sources_of(venues, chosen.sessions, frozenset(store.exchange_days()), now, waits=waits)
+
+
 def plan_wanted(
     store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, freshness: FreshnessSettings | None = None,
+    *, tries: int = repair.TRIES, waits: bool = False,
 ) -> Plan:
     """
-    What is missing of the wanted, as requests.
+    What is missing of the wanted, and what is to be asked again because of a finding, as requests.
 
     Some contracts at a time, so that memory does not grow with contracts times sessions.
+
+    Args:
+        store: Open.
+        chosen: What is wanted.
+        calendar: For the minutes of a session.
+        now: Aware.
+        per_minute: Requests a minute of all accounts.
+        freshness: What may wait for a weekday; None: nothing.
+        tries: How often a finding is asked again.
+        waits: Options wait for an exchange file that may still come.
     """
-    said, mean = exchange_said(store, chosen.sessions), store.mean_rows()
-    minutes = session_minutes(calendar, chosen.sessions)
+    sources = plan_sources(store, chosen, now, waits=waits)
+    held = waiting(sources)
+    found = repair.states(store, now, tries=tries, retry=chosen.retry)
+    _, due = repair.split(found.select("contract", "session"), found, chosen.contracts, None if chosen.repairs else chosen.sessions)
+    days = tuple(sorted({*chosen.sessions, *due["session"].unique().to_list()}))
+    said, mean = exchange_said(store, days), store.mean_rows()
+    minutes = session_minutes(calendar, days)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
-    waits = fresh_of(store, chosen, calendar, now, freshness) if freshness is not None else None
+    due_when = fresh_of(store, chosen, calendar, now, freshness) if freshness is not None else None
     refusals, reused = store.refusals(), reused_tokens(store.instruments(None))
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
         inside = pl.col("contract").is_between(ids[0], ids[-1])
         missing = store.missing(contracts, list(chosen.sessions))
-        plans.append(make_plan(PlanFacts(
-            contracts=contracts, missing=alive(missing, contracts), sessions=chosen.sessions, today=ist_date(now),
+        facts = PlanFacts(
+            contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
-            horizon_days=HORIZON_DAYS, refusals=refusals, reused=reused, fresh=waits, since=chosen.since if waits else None,
-        ), per_minute))
-    return merge_plans(plans, per_minute)
+            horizon_days=HORIZON_DAYS, waiting=held, refusals=refusals, reused=reused, fresh=due_when, since=chosen.since if due_when else None,
+        )
+        spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
+        plans.append(make_plan(replace(facts, missing=spans), per_minute))
+        if alone.height:
+            again = make_plan(replace(facts, missing=alone, max_rows=1, fresh=None, since=None), per_minute)
+            plans.append(replace(again, rows=repair.named(again.rows, found)))
+    return replace(merge_plans(plans, per_minute), sources=sources)
 
 
 def fresh_of(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, rule: FreshnessSettings) -> Fresh | None:
@@ -200,10 +239,16 @@ def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[
     return found
 
 
-def status_rows(store: Store, chosen: Wanted) -> pl.DataFrame:
-    """``query.coverage.statuses`` of the wanted contracts and sessions."""
+def status_rows(store: Store, chosen: Wanted, sources: Iterable[Source] = ()) -> pl.DataFrame:
+    """``query.coverage.statuses`` of the wanted contracts and sessions; what waits by ``sources`` says so as its reason."""
     known = store.coverage(list(chosen.sessions))
-    return statuses(chosen.contracts, chosen.sessions, known, exchange_said(store, chosen.sessions))
+    rows = statuses(chosen.contracts, chosen.sessions, known, exchange_said(store, chosen.sessions))
+    held = waiting(sources)
+    if not held:
+        return rows
+    waits = pl.struct("venue", "session").is_in([{"venue": venue, "session": day} for venue, day in sorted(held)])
+    quiet = (pl.col("status") == "missing") & (pl.col("kind") == "option") & (pl.col("expiry") > pl.col("session"))
+    return rows.with_columns(reasons=pl.when(waits & quiet).then(pl.lit("waits_for_exchange_file")).otherwise("reasons"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,12 @@ def judge_again(contract: Contract, session: Session, bars: pl.DataFrame, row: E
 
     Returns:
         complete (verified, or unverified where phases that the provider leaves out explain the difference), partial
-        ``exchange_differs``, or quarantined ``not_this_contract``, which has no bars.
+        ``exchange_differs``, or quarantined (``not_this_contract``, ``rebased_history``), which has no bars.
     """
     case = Case(_facts(bars), 0, bars.height, contract, session, row, must_fill, ())
-    foreign = foreign_bars(case) if row.volume else Finding("not_this_contract", bars.height, "the exchange counted no trade", refused=True)
+    foreign = foreign_bars(case)
     if foreign is not None:
-        return Verdict(Outcome.QUARANTINED, ("not_this_contract",), (foreign,), proof=Proof.MISMATCH)
+        return Verdict(Outcome.QUARANTINED, (foreign.name,), (foreign,), proof=Proof.MISMATCH)
     volume, ts = int(case.column("volume").sum()), case.column("ts_us")
     proof, reasons, findings = reconcile(case, Flow(known=True, total=volume), volume)
     whole = proof is not Proof.MISMATCH

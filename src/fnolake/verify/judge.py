@@ -125,9 +125,12 @@ def _without_bars(case: Case) -> Verdict:
 
 
 def _with_bars(case: Case, request: BarRequest, now: datetime) -> Verdict:
+    if case.row is not None and case.row.volume == 0 and not case.column("volume").any():
+        quiet = Finding("bars_without_trades", int(case.column("ts_us").size), "the exchange counted no trade, nor do they")
+        return Verdict(Outcome.UNTRADED, findings=(*case.findings, quiet))
     foreign = foreign_bars(case)
     if foreign is not None:
-        return Verdict(Outcome.QUARANTINED, ("not_this_contract",), (*case.findings, foreign), proof=Proof.MISMATCH)
+        return Verdict(Outcome.QUARANTINED, (foreign.name,), (*case.findings, foreign), proof=Proof.MISMATCH)
     flow = volume_flow(case)
     volume, ts = int(case.column("volume").sum()), case.column("ts_us")
     proof, proof_reasons, proof_findings = reconcile(case, flow, volume)

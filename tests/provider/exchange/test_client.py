@@ -105,12 +105,28 @@ async def test_a_refusal_is_a_failure_and_no_empty(exchange: Exchange, client: E
     assert record.detail
 
 
-async def test_the_holidays_come_as_they_are(exchange: Exchange, client: ExchangeClient) -> None:
+@pytest.mark.parametrize(("kind", "asked", "name"), [
+    ("holidays", "/api/holiday-master?type=trading", "holiday-master.json"), ("symbol_changes", "/content/equities/symbolchange.csv", "symbolchange.csv"),
+    ("securities", "/content/cm/NSE_CM_security_20112026.csv.gz", "NSE_CM_security_20112026.csv.gz"), ("market_lots", "/content/fo/fo_mktlots.csv", "fo_mktlots.csv"),
+    ("corporate_actions", "/api/corporates-corporateActions?index=equities&from_date=20-11-2025&to_date=21-12-2026&csv=true", "CF-CA-equities.csv"),
+])
+async def test_reference_files_come_as_they_are(exchange: Exchange, client: ExchangeClient, kind: str, asked: str, name: str) -> None:
     exchange.script = [(200, b'{"FO":[]}')]
-    raw, record = await client.holidays()
+    raw, record = await client.reference(kind, DAY)
     assert raw is not None
-    assert (raw.body, raw.day, record.route) == (b'{"FO":[]}', None, "holidays")
-    assert exchange.asked[0].query_string == "type=trading"
+    assert (raw.body, raw.name, record.route, record.outcome) == (b'{"FO":[]}', name, kind, "answered")
+    assert exchange.asked[0].path_qs == asked
+    assert exchange.asked[0].headers["User-Agent"].startswith("Mozilla/5.0")
+
+
+async def test_the_exchange_is_left_a_pause_between_requests(exchange: Exchange) -> None:
+    clock = QuickClock()
+    async with Http() as http:
+        client = ExchangeClient(http, ExchangeUrls(exchange.url.rstrip("/"), pace_s=1.0), clock)
+        begun = clock.at
+        for _ in range(3):
+            await client.bhavcopy("NSE", "FO", DAY)
+    assert clock.at - begun == 2.0
 
 
 async def test_one_at_a_time_and_every_record_has_a_key_of_its_own(exchange: Exchange, client: ExchangeClient) -> None:

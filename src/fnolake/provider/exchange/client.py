@@ -1,5 +1,5 @@
 """
-The exchange's own end-of-day files: one polite request at a time. Bytes only; ``market.bhavcopy`` reads them.
+The exchange's own files: one polite request at a time. Bytes only; ``market.exchange_file`` reads them.
 
 Addresses: NSE archives and BSE downloads as known on 2026-11-20 (shared facts, market.md section 6). A day that is not
 there yet is a 404 at NSE and a web page with status 200 at BSE: both are None, never an empty file.
@@ -12,7 +12,7 @@ import hashlib
 import random
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from urllib.parse import urlsplit
 
@@ -36,18 +36,33 @@ _PATHS = {
 }
 
 
+REFERENCE = ("symbol_changes", "securities", "corporate_actions", "holidays", "market_lots")
+"""Files that are not end-of-day files; ``nse_archives`` serves all but the JSON ones, which are cookie-gated."""
+PACE_S = 1.0
+"""Pause between two requests."""
+ACTIONS_BACK, ACTIONS_AHEAD = timedelta(days=365), timedelta(days=31)
+_REFERENCE_PATHS = {
+    "symbol_changes": "/content/equities/symbolchange.csv",
+    "securities": "/content/cm/NSE_CM_security_{day:%d%m%Y}.csv.gz",
+    "market_lots": "/content/fo/fo_mktlots.csv",
+    "corporate_actions": "/api/corporates-corporateActions?index=equities&from_date={start:%d-%m-%Y}&to_date={end:%d-%m-%Y}&csv=true",
+    "holidays": "/api/holiday-master?type=trading",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeUrls:
-    """Bases without a trailing slash."""
+    """Bases without a trailing slash; ``pace_s`` is the pause between two requests."""
 
     nse_archives: str = "https://nsearchives.nseindia.com"
     bse: str = "https://www.bseindia.com"
     nse: str = "https://www.nseindia.com"
+    pace_s: float = PACE_S
 
     @classmethod
     def at(cls, base: str) -> ExchangeUrls:
-        """All three at one address (an emulator's)."""
-        return cls(base.rstrip("/"), base.rstrip("/"), base.rstrip("/"))
+        """All three at one address (an emulator's), which needs no pause."""
+        return cls(base.rstrip("/"), base.rstrip("/"), base.rstrip("/"), 0.0)
 
 
 class ExchangeClient:
@@ -68,6 +83,7 @@ class ExchangeClient:
         self._rng = rng or random.Random()
         self._silent_until: dict[str, float] = {}
         self._turn = asyncio.Lock()
+        self._next_at = float("-inf")
 
     async def bhavcopy(self, venue: str, segment: str, day: date) -> tuple[RawFile | None, RequestRecord]:
         """
@@ -83,14 +99,32 @@ class ExchangeClient:
         path = _PATHS[venue, segment].format(day=day)
         return await self._file(base + path, path.rsplit("/", 1)[-1], f"bhavcopy {venue} {segment}", day)
 
-    async def holidays(self) -> tuple[RawFile | None, RequestRecord]:
-        """NSE's holiday master (JSON, key FO), as served. Cookie-gated at the exchange: often refused."""
-        return await self._file(f"{self._urls.nse}/api/holiday-master?type=trading", "holiday-master.json", "holidays", None)
+    async def reference(self, kind: str, day: date) -> tuple[RawFile | None, RequestRecord]:
+        """
+        A reference file as served, ``REFERENCE``; the record's route is its kind. The holiday master and the corporate
+        actions are cookie-gated at the exchange and often refused.
+
+        Args:
+            kind: One of ``REFERENCE``.
+            day: The session that the security file is of; corporate actions are those of the year around it.
+
+        Returns:
+            As :meth:`bhavcopy`.
+
+        Cancel:
+            Safe.
+        """
+        path = _REFERENCE_PATHS[kind].format(day=day, start=day - ACTIONS_BACK, end=day + ACTIONS_AHEAD)
+        base = self._urls.nse if path.startswith("/api/") else self._urls.nse_archives
+        names = {"holidays": "holiday-master.json", "corporate_actions": "CF-CA-equities.csv"}
+        return await self._file(base + path, names.get(kind, path.rsplit("/", 1)[-1]), kind, day)
 
     async def _file(self, url: str, name: str, route: str, day: date | None) -> tuple[RawFile | None, RequestRecord]:
         started, begun = self._clock.now(), self._clock.monotonic()
         async with self._turn:
+            await self._pause()
             body, error, tries = await self._fetch(url, name)
+            self._next_at = self._clock.monotonic() + self._urls.pace_s
         digest = hashlib.blake2b(body, digest_size=16).hexdigest() if body else ""
         outcome = "failed" if error else "answered" if body else "empty"
         record = RequestRecord(
@@ -102,6 +136,12 @@ class ExchangeClient:
             return None, record
         stamp = datetime.combine(day, clock_time(), tzinfo=IST) if day else None
         return RawFile(NAME, name, stamp, body, self._clock.now(), digest), record
+
+    async def _pause(self) -> None:
+        """Leave the exchange its breath between two requests."""
+        left = self._next_at - self._clock.monotonic()
+        if left > 0:
+            await self._clock.sleep(left)
 
     async def _fetch(self, url: str, name: str) -> tuple[bytes | None, ProviderError | None, int]:
         """The file or the last error, and how often it was tried; a host that was just silent is left alone."""
