@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.scenario.conftest import Desk, Emulator
 
 EVENINGS = ("2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19", "2026-11-20")
-WEEKLY = {"FNOLAKE_FRESHNESS__REST": "weekly", "FNOLAKE_FRESHNESS__NEAR_STRIKES": "3", "FNOLAKE_COMPARE__SAMPLE": "0"}
+WEEKLY = {"FNOLAKE_FRESHNESS__REST": "weekly", "FNOLAKE_FRESHNESS__NEAR_STRIKES": "3", "FNOLAKE_COMPARE__SAMPLE": "0", "FNOLAKE_REPAIR__SECOND_DAY": "0"}
 
 
 def clock_to(emulator: Emulator, day: str) -> None:
