@@ -12,43 +12,36 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, StoreError
-from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Event, Selection, ist_date
+from fnolake.model import Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
-from fnolake.provider.clock import clock_of
 from fnolake.provider.http import Http
-from fnolake.query import coverage as coverage_of
-from fnolake.query.interval import interval_of
-from fnolake.query.pick import pick
+from fnolake.reads import LakeReads
 from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync import repair
 from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.exchange_round import ExchangeRound, Taken
 from fnolake.sync.open_evening import open_evening
+from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
 from fnolake.sync.sign_in import sign_in
-from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session
+from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session, per_minute
 from fnolake.sync.wanted import (
-    Wanted,
     captured_selection,
+    from_start,
     hopes_for_files,
     plan_wanted,
-    selected_contracts,
-    status_rows,
     wanted,
-    wanted_sessions,
 )
 
 if TYPE_CHECKING:
@@ -89,19 +82,12 @@ def open_lake(
     return Lake(chosen, store, variables)
 
 
-class Lake:
+class Lake(LakeReads):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
     The ``async_`` methods are coroutines for a program with a loop of its own; their twins block.
     """
-
-    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str]) -> None:
-        self.settings = settings
-        self.store = store
-        self._environ = environ
-        self._calendar = Calendar.bundled(settings.calendar.additions, store.references.word())
-        self._clock_value: Clock | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -113,29 +99,14 @@ class Lake:
         """Close the store; the next writer may come in."""
         self.store.close()
 
-    @property
-    def path(self) -> Path:
-        """The lake's folder."""
-        return self.store.path
-
-    @property
-    def calendar(self) -> Calendar:
-        """Sessions, with the exchange's word and the user's additions."""
-        return self._calendar
-
-    @property
-    def clock(self) -> Clock:
-        """The calendar and machine clock; asks the emulator once where ``clock`` is set."""
-        if self._clock_value is None:
-            self._clock_value = clock_of(self.settings.clock)
-        return self._clock_value
-
     # -- what is there -------------------------------------------------------------------------------------------
 
     def status(self, selection: Selection | None = None) -> Status:
         """The lake at a glance, by default of the underlyings that were captured; asks no provider."""
         chosen = selection or captured_selection(self.store, Selection())
-        return lake_status(self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, waits=self._waits(selection))
+        return lake_status(
+            self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
+        )
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Every account that is set up, and whether it is signed in."""
@@ -149,98 +120,6 @@ class Lake:
                 budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
             ))
         return tuple(found)
-
-    def instruments(
-        self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
-    ) -> pl.DataFrame:
-        """
-        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
-
-        In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
-        ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
-        """
-        import polars as pl
-
-        names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
-        if on is None:
-            rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
-        else:
-            rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry), on)
-
-    def instrument_history(self, symbol: str | int) -> pl.DataFrame:
-        """What happened to a contract (a symbol, present or past, or an id), and which master said so: ``query.life.LIFE``."""
-        from fnolake.query.life import life, meant
-
-        return life(self.store, meant(self.store, str(symbol)), ist_date(self.clock.now()))
-
-    def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """
-        Counts by underlying, kind and session, see ``query.coverage.summary``.
-
-        By default of the sessions and underlyings that were captured.
-        """
-        return coverage_of.summary(self._status_rows(start, end, underlying, kind))
-
-    def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
-        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
-
-    def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
-        return repair.shown(self.store, selected_contracts(self.store, Selection(tuple(underlying), tuple(kind))), self.clock.now(), self.settings.repair.tries)
-
-    def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
-        chosen = Selection(tuple(underlying), tuple(kind), start, end)
-        if start is None and end is None:
-            chosen = captured_selection(self.store, chosen)
-            sessions = tuple(self.store.sessions())
-        if start or end or not sessions:
-            need_a_session(chosen, self._calendar, self.clock.now())
-            sessions = wanted_sessions(chosen, self._calendar, self.clock.now())[0]
-        return status_rows(self.store, Wanted(selected_contracts(self.store, chosen), sessions))
-
-    def bars(
-        self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
-    ) -> pl.DataFrame:
-        """
-        Bars in rupees and IST, ascending.
-
-        Args:
-            symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
-            kind: With an underlying: spot, future or option.
-            expiry: With an underlying: a date, or ``near``: on each session the next to expire.
-            start: First session, inclusive; everything that is there by default.
-            end: Last session, inclusive.
-            phases: Of the session: continuous, preopen, auction.
-            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
-            as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
-
-        Raises:
-            QueryError: No such instrument or interval, or bars of ``as_of`` were replaced since and are kept nowhere.
-        """
-        from fnolake.query.bars import read_longer
-
-        length = interval_of(interval)
-        meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
-        sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
-
-    def compare(
-        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
-        *, summary: bool = False,
-    ) -> pl.DataFrame:
-        """
-        Differences between two providers' bars of the same contract-sessions, see ``query.compare.DIFFERENCES``.
-
-        Of everything that was compared by default; ``summary``: one row a provider (``query.compare.SUMMARY``) instead.
-        """
-        from fnolake.query.compare import read
-
-        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
-        compared = read(self.store, chosen, start, end)
-        return compared.summary if summary else compared.differences
 
     def verify(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
@@ -267,18 +146,22 @@ class Lake:
         """
         now = self.clock.now()
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        chosen = wanted(self.store, self._from_start(selection), self._calendar, now)
+        rule = self.settings.freshness
+        chosen = wanted(self.store, from_start(selection, self.settings.sync.start), self._calendar, now, rule)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
-        accounts = self.accounts()
-        ready = [one for one in accounts if one.signed_in] or accounts
         made = plan_wanted(
-            self.store, chosen, self._calendar, now, sum(one.per_minute for one in ready) if ready else 200,
-            tries=self.settings.repair.tries, waits=self._waits(selection),
+            self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
+            waits=self._waits(selection),
         )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
-        return replace(made, second_look=looks)
+        return warned(self.store, replace(made, second_look=looks), chosen, self._calendar, now, rule)
+
+    def at_risk(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+        """What will be lost at which deadline at the present rate, see ``sync.risk.at_risk``. Default as for :meth:`coverage`."""
+        chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
+        return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
@@ -303,7 +186,7 @@ class Lake:
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
         async with self._evening(on_event, accounts) as evening:
-            return await evening.run(self._from_start(selection), stop or asyncio.Event())
+            return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
 
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
         waits = self._waits(None)
@@ -316,13 +199,6 @@ class Lake:
         """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
         taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
         return taker.take_files(paths) if paths else taker.take_dropped()
-
-    def _from_start(self, selection: Selection | None) -> Selection:
-        """The selection without what lies before ``sync.start``, the first session that the user ever wants."""
-        chosen, first = selection or Selection(), self.settings.sync.start
-        if first is None or not chosen.backfill or (chosen.start is not None and chosen.start >= first):
-            return chosen
-        return replace(chosen, start=first)
 
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""

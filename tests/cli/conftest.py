@@ -32,8 +32,9 @@ COVERAGE = pl.DataFrame({
 })
 PLAN_ROWS = pl.DataFrame({
     "contract": [7], "symbol": ["TCS23NOV26F"], "sessions": [[date(2026, 11, 19), FRIDAY]], "expected_rows": [770.0],
-    "deadline": [date(2026, 11, 23)], "repair": [""], "last_account": [""],
+    "deadline": [date(2026, 11, 23)], "expired": [False], "repair": [""], "last_account": [""],
 })
+RISK = pl.DataFrame({"deadline": [date(2026, 11, 23)], "contract_sessions": [40], "requests": [20], "lost": [7]})
 
 
 SUMMARY = pl.DataFrame({"provider": ["firstock", "shoonya"], "compared": [12, 12], "agreed": [11, 11], "clipped_extremes": [1, 0]})
@@ -82,6 +83,10 @@ class FakeLake:
     def gaps(self, **how: Any) -> pl.DataFrame:
         self.note("gaps", how)
         return pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})
+
+    def at_risk(self, start: date | None, end: date | None, names: tuple[str, ...], kinds: tuple[str, ...]) -> pl.DataFrame:
+        self.note("at_risk", (start, end, names, kinds))
+        return RISK
 
     def bars(self, symbol: str, **how: Any) -> pl.DataFrame:
         self.note("bars", (symbol, how))

@@ -58,7 +58,7 @@ def test_plan_and_dry_run_fetch_nothing(terminal: Terminal) -> None:
     assert [name for name, _ in terminal.lake.asked] == ["plan", "plan"]
     assert terminal.lake.asked[0][1].backfill
     assert not terminal.lake.written
-    assert terminal("plan", "--format", "csv").stdout.splitlines()[1] == '7,TCS23NOV26F,2026-11-19 2026-11-20,770.0,2026-11-23,"",""'
+    assert terminal("plan", "--format", "csv").stdout.splitlines()[1] == '7,TCS23NOV26F,2026-11-19 2026-11-20,770.0,2026-11-23,false,"",""'
 
 
 def test_a_backfill_off_a_terminal_wants_a_yes(terminal: Terminal) -> None:

@@ -135,3 +135,10 @@ def test_providers_that_agree_end_well(terminal: Terminal) -> None:
 def test_a_contracts_life_is_asked_by_any_of_its_names(terminal: Terminal) -> None:
     assert terminal("instruments", "history", "TCS23NOV26F").stdout.splitlines() == ["day,event,what,before,after", "2026-11-20,amended,lot,175,200"]
     assert terminal.lake.asked == [("history", "TCS23NOV26F")]
+
+
+def test_what_is_at_risk_is_shown_by_deadline_with_what_to_do(terminal: Terminal) -> None:
+    done = terminal("gaps", "--at-risk", "--underlying", "tcs", "--format", "table")
+    assert "2026-11-23" in done.stdout
+    assert "7 contract-sessions will not fit" in done.stdout
+    assert terminal.lake.asked == [("at_risk", (None, None, ("TCS",), ()))]

@@ -15,6 +15,7 @@ from fnolake.model import BarRequest, Batch, Contract, Event, Notice, Page, RawB
 from fnolake.provider.account import Asked
 from fnolake.provider.budget import BudgetState
 from fnolake.sync.backfill import Backfill
+from fnolake.sync.expired import AfterExpiry
 from fnolake.sync.pool import Task
 from fnolake.sync.writer import LineSettings, Tally
 from fnolake.verify import ExchangeRow
@@ -74,7 +75,7 @@ class Scripted:
 class Line:
     """A backfill and everything it told."""
 
-    def __init__(self, account: Scripted, *, alive: bool = True, exchange: dict[tuple[int, date], ExchangeRow] | None = None, **settings: object) -> None:
+    def __init__(self, account: Scripted, *, alive: bool = True, exchange: dict[tuple[int, date], ExchangeRow] | None = None, late: AfterExpiry | None = None, **settings: object) -> None:
         self.batches: list[Batch] = []
         self.events: list[Event] = []
         self.stop = asyncio.Event()
@@ -84,7 +85,7 @@ class Line:
 
         self.backfill = Backfill(
             [account], self.batches.append, CALENDAR, {"scripted": canary}, exchange=lambda c, d: (exchange or {}).get((c, d)), now=lambda: NOW,
-            must_fill=lambda _contract, _day: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}),
+            must_fill=lambda _contract, _day: False, on_event=self.events.append, settings=LineSettings(**{"workers": 2, **settings}), late=late,
         )
 
     async def run(self, *tasks: Task) -> Tally:
@@ -250,3 +251,66 @@ async def test_an_answer_that_waits_for_the_canary_is_recorded_when_the_run_stop
     await line.run(Task(OPTION, (FRI,)))
     assert [(r.key, r.outcome) for batch in line.batches for r in batch.requests] == [("r1", "answered")]
     assert line.outcomes == {}
+
+
+GONE = replace(OPTION, contract=8, expiry=THU)
+
+
+async def test_an_expired_contract_without_rows_is_refused_not_empty() -> None:
+    line = Line(Scripted(lambda _r: None))
+    await line.run(Task(GONE, (date(2026, 11, 18), THU)))
+    assert set(line.outcomes.values()) == {"failed"}
+    assert line.reasons == {"expired_refused"}
+
+
+async def test_the_third_date_of_refusal_makes_it_unavailable() -> None:
+    line = Line(Scripted(lambda _r: None), late=AfterExpiry({8: 2}))
+    await line.run(Task(GONE, (THU,)))
+    assert line.outcomes == {THU: "unavailable"}
+
+
+async def test_an_expired_contract_is_not_refused_by_a_provider_that_is_not_well() -> None:
+    line = Line(Scripted(lambda _r: None), alive=False, late=AfterExpiry({8: 2}))
+    await line.run(Task(GONE, (THU,)))
+    assert line.outcomes == {THU: "failed"}
+    assert line.reasons == {"doubtful_empty"}
+
+
+async def test_refusals_of_traded_contracts_do_not_pause_a_venue() -> None:
+    row = ExchangeRow(1000, 1000, 1000, 1000, 1000, 10)
+    line = Line(Scripted(lambda _r: None), exchange={(n, THU): row for n in range(100)})
+    await line.run(*(Task(replace(GONE, contract=n), (THU,)) for n in range(100)))
+    assert line.reasons == {"expired_refused"}
+    assert not [event for event in line.events if isinstance(event, Notice)]
+
+
+async def test_an_expired_contract_that_is_still_served_is_taken() -> None:
+    line = Line(Scripted(lambda _r: rows(THU)))
+    await line.run(Task(GONE, (THU,)))
+    assert line.outcomes == {THU: "complete"}
+
+
+@pytest.mark.parametrize(("answer", "exchange", "price"), [
+    ((THU, FRI), {}, None),
+    ((THU,), {(8, THU): ExchangeRow(5000, 5000, 4000, 5000, 5000, 10)}, None),
+    ((THU,), {(8, THU): ExchangeRow(1000, 1000, 1000, 1000, 1000, 4)}, None),
+    ((THU,), {}, 400_000),
+], ids=["rows after the expiry", "outside the day's range", "more volume than the exchange", "another price world"])
+async def test_a_recycled_token_is_refused_and_never_stored(
+    answer: tuple[date, ...], exchange: dict[tuple[int, date], ExchangeRow], price: int | None
+) -> None:
+    line = Line(Scripted(lambda _r: rows(*answer)), exchange=exchange, late=AfterExpiry(price=lambda _contract, _day: price))
+    await line.run(Task(GONE, (THU,)))
+    assert line.outcomes == {THU: "quarantined"}
+    assert line.reasons == {"recycled_token"}
+    assert sum(batch.bars.height for batch in line.batches) == 0
+    assert {reason for batch in line.batches for reason in batch.refused["reason"]} <= {"recycled_token", "after_expiry"}
+    assert sum(batch.refused.height for batch in line.batches) == 10 * len(answer)
+
+
+async def test_what_the_exchange_proves_is_kept_beside_a_recycled_session() -> None:
+    wednesday = date(2026, 11, 18)
+    exchange = {(8, wednesday): ExchangeRow(1000, 1000, 1000, 1000, 1000, 10), (8, THU): ExchangeRow(5000, 5000, 4000, 5000, 5000, 10)}
+    line = Line(Scripted(lambda _r: rows(wednesday, THU)), exchange=exchange)
+    await line.run(Task(GONE, (wednesday, THU)))
+    assert line.outcomes == {wednesday: "complete", THU: "quarantined"}

@@ -4,7 +4,8 @@ import polars as pl
 
 from fnolake.model import instrument_schema
 from fnolake.query.coverage import ExchangeSaid
-from fnolake.sync.plan import PlanFacts, make_plan
+from fnolake.sync.fates import PlanFacts
+from fnolake.sync.plan import make_plan
 
 WEEK = tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(5))
 NEAR = date(2026, 11, 23)
@@ -92,7 +93,41 @@ def test_the_mean_so_far_replaces_the_guess_by_kind() -> None:
     assert plan.rows["expected_rows"].to_list() == [300.0]
 
 
-def test_an_expired_contract_is_no_longer_asked_for() -> None:
-    plan = make_plan(facts([contract(1, expiry=WEEK[1])], [(1, WEEK[0]), (1, WEEK[1])]))
-    assert plan.requests == 0
-    assert plan.gone == 2
+def refused(*rows: tuple[int, int, date]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"contract": pl.Int64, "days": pl.Int64, "last": pl.Date}, orient="row")
+
+
+def test_an_expired_contract_is_asked_by_its_archived_token_after_what_expires_today() -> None:
+    today = WEEK[4]
+    plan = make_plan(facts([contract(1, expiry=WEEK[1]), contract(2, expiry=today)], [(1, WEEK[0]), (1, WEEK[1]), (2, today)]))
+    assert plan.rows.select("contract", "expired").rows() == [(2, False), (1, True)]
+    assert (plan.asked_late, plan.gone) == (1, 0)
+    assert any("archived token" in line for line in plan.lines)
+
+
+def test_an_expired_contract_that_was_refused_on_three_days_is_gone() -> None:
+    late = [(1, WEEK[0]), (1, WEEK[1])]
+    plan = make_plan(facts([contract(1, expiry=WEEK[1])], late, refusals=refused((1, 3, WEEK[3]))))
+    assert (plan.requests, plan.gone) == (0, 2)
+    assert make_plan(facts([contract(1, expiry=WEEK[1])], late, refusals=refused((1, 2, WEEK[3])))).requests == 1
+
+
+def test_an_expired_contract_is_asked_once_a_day() -> None:
+    plan = make_plan(facts([contract(1, expiry=WEEK[1])], [(1, WEEK[1])], refusals=refused((1, 1, WEEK[4]))))
+    assert (plan.requests, plan.gone) == (0, 0)
+    assert plan.waits == {date(2026, 11, 21): 1}
+
+
+def test_an_expired_contract_whose_token_is_anothers_now_is_gone() -> None:
+    plan = make_plan(facts([contract(1, expiry=WEEK[1])], [(1, WEEK[1])], reused=pl.Series([1])))
+    assert (plan.requests, plan.gone) == (0, 1)
+
+
+def test_a_session_in_between_that_did_not_trade_does_not_split_the_span() -> None:
+    days = [WEEK[0], WEEK[1], WEEK[2]]
+    plan = make_plan(facts(
+        [contract(1)], [(1, day) for day in days],
+        exchange=ExchangeSaid(said([(1, WEEK[0], 5, 1), (1, WEEK[1], 0, 0), (1, WEEK[2], 5, 1)]), frozenset({("NSE", "FO", day) for day in days})),
+    ))
+    assert plan.rows["sessions"].to_list() == [[WEEK[0], WEEK[2]]]
+    assert plan.untraded == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fnolake.cli import view
-from fnolake.cli.desk import desk_of, on_terminal, run, say
+from fnolake.cli.desk import Desk, desk_of, on_terminal, run, say
 from fnolake.cli.options import (
     DryRunOption,
     ExpiryOption,
@@ -159,16 +159,20 @@ def draw(frame: pl.DataFrame) -> None:
 def gaps(
     context: typer.Context, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     underlying: UnderlyingsOption = None, kind: KindsOption = None,
+    at_risk: Annotated[bool, typer.Option("--at-risk", help="By deadline: what is wanted, what it takes, what will be lost.")] = False,
     repairs: Annotated[bool, typer.Option("--repairs", help="What was found instead, mismatches included, and what was tried.")] = False,
     form: FormatOption = None,
 ) -> None:
     """
     List what is missing and why.
 
-    In Python: lake.gaps, lake.repairs.
+    In Python: lake.gaps, lake.repairs, lake.at_risk.
     """
     first, last = span_of(session, start, end)
     kinds = tuple(one.value for one in kind or ())
+    if at_risk:
+        _show_risk(desk_of(context), (first, last), names_of(underlying), kinds, form)
+        return
     if repairs:
         with desk_of(context).open() as lake:
             found = lake.repairs(underlying=names_of(underlying), kind=kinds)
@@ -180,6 +184,17 @@ def gaps(
     render(frame, form, nothing="No gaps in what is known: fnolake coverage shows it.")
     if chosen(form) is Format.TABLE and frame.height:
         for line in view.gap_lines(frame):
+            typer.echo(line)
+
+
+def _show_risk(
+    desk: Desk, span: tuple[date | None, date | None], names: tuple[str, ...], kinds: tuple[str, ...], form: Format | None
+) -> None:
+    with desk.open() as lake:
+        frame = lake.at_risk(*span, names, kinds)
+    render(frame, form, nothing="Nothing is at risk: what can still be had is here.")
+    if chosen(form) is Format.TABLE and frame.height:
+        for line in view.risk_lines(frame):
             typer.echo(line)
 
 

@@ -41,6 +41,8 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"Certificate: {status.certificate}"
     if status.lost_next:
         yield f"Lost next: {status.lost_next}"
+    if status.at_risk:
+        yield f"At risk: {status.at_risk}"
     yield ""
     yield f"Next: {status.next_command}"
 
@@ -75,6 +77,14 @@ def gap_lines(frame: pl.DataFrame) -> Iterator[str]:
     if by_status is not None:
         yield "by reason: " + ", ".join(f"{count:,} {name}" for name, count in by_status.iter_rows())
     yield "fnolake plan with the same options says what fetching them takes, fnolake sync fetches them"
+
+
+def risk_lines(frame: pl.DataFrame) -> Iterator[str]:
+    """What the table of deadlines comes to."""
+    lost = int(frame["lost"].sum())
+    yield f"{lost:,} contract-sessions will not fit: fnolake sync --backfill tonight, another account, or a longer [freshness] evening_minutes" if lost else (
+        "Everything fits before its deadline at the present rate: fnolake sync --backfill fetches it"
+    )
 
 
 def without_echoes(frame: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from fnolake.config.settings import (
     CalendarSettings,
     ExchangeSettings,
     FirstockSettings,
+    FreshnessSettings,
     HttpSettings,
     RepairSettings,
     Settings,
@@ -23,5 +24,6 @@ from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
     "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
-    "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
+    "FreshnessSettings", "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load",
+    "remove_account", "write_initial",
 ]

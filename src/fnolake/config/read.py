@@ -21,11 +21,13 @@ from fnolake.config.settings import (
     GENERATIONS,
     LIMITS,
     PROVIDERS,
+    TIERS,
     AccountSettings,
     CalendarSettings,
     CompareSettings,
     ExchangeSettings,
     FirstockSettings,
+    FreshnessSettings,
     HttpSettings,
     RepairSettings,
     Settings,
@@ -42,15 +44,17 @@ _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
     ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
-    ("calendar",): CalendarSettings,
+    ("freshness",): FreshnessSettings, ("calendar",): CalendarSettings,
     ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "tries": (0, 30), "second_day": (0, 1),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
-_CHOICES: Final = MappingProxyType({"generation": GENERATIONS, "limits": LIMITS})
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "generation": GENERATIONS, "limits": LIMITS, **{f"freshness.{tier}": TIERS for tier in ("spot", "futures", "near", "rest")},
+})
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 Key = tuple[str, ...]
@@ -184,8 +188,9 @@ def _check_range(dotted: str, name: str, value: object, where: str) -> None:
     low, high = _LIMITS.get(name, (float("-inf"), float("inf")))
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not low <= value <= high:
         raise ConfigError(f"{where}: {dotted} is {value}, but must be between {low:g} and {high:g}")
-    if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
-        raise ConfigError(f"{where}: {dotted} is {value!r}, but must be one of {', '.join(_CHOICES[name])}")
+    choices = _CHOICES.get(dotted, _CHOICES.get(name, ()))
+    if isinstance(value, str) and choices and value not in choices:
+        raise ConfigError(f"{where}: {dotted} is {value!r}, but must be one of {', '.join(choices)}")
     if name == "provider" and not _PROVIDER.fullmatch(str(value)):
         raise ConfigError(f"{where}: {dotted} is {value!r}, but must be {', '.join(PROVIDERS)} or an installed one, in small letters")
 
@@ -216,6 +221,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         shoonya=ShoonyaSettings(**table("provider", "shoonya")), firstock=FirstockSettings(**table("provider", "firstock")),
         exchange=ExchangeSettings(**table("exchange")),
         sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
+        freshness=FreshnessSettings(**table("freshness")),
         repair=RepairSettings(**table("repair")),
         calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),

@@ -17,6 +17,7 @@ FILE_NAME: Final = "lake.toml"
 PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
+TIERS: Final = ("daily", "weekly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,23 @@ class SyncSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FreshnessSettings:
+    """
+    Table ``[freshness]``: how soon each part of the market is asked for, ``daily`` or ``weekly`` (docs/deadlines.md).
+
+    ``near`` are options within ``near_strikes`` strikes of the money on either side, ``rest`` the other options.
+    ``evening_minutes`` is how long a sync can run in an evening, by which is judged what will not fit.
+    """
+
+    spot: str = "daily"
+    futures: str = "daily"
+    near: str = "daily"
+    near_strikes: int = 10
+    rest: str = "daily"
+    evening_minutes: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
 class CompareSettings:
     """Table ``[compare]``: ``sample`` is the share of contract-sessions that a second provider is asked for too, 0 to 1."""
 
@@ -149,6 +167,7 @@ class Settings:
     others: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    freshness: FreshnessSettings = field(default_factory=FreshnessSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)

@@ -85,7 +85,8 @@ class EmulatorConfig:
         fault_rate: Share of all requests that carry one fault each, drawn by ``fault_seed`` (see ``faults.RandomFaults``).
         fault_seed: Another seed draws other faults.
         recycle_tokens: Stocks' tokens are given again to later contracts, and history is by token.
-        serve_expired: Contracts that have expired while the emulator runs are still served.
+        serve_expired: Contracts that have expired while the emulator runs are still served; nobody knows what the brokers do
+            (protocols/shoonya.md, firstock.md: unknown), refusing is the default.
         events: What happens to contracts in their lives, as decoded JSON, see :mod:`fnolake.emulator.events`.
         socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
         history_days: Calendar days back that minutes are served.

@@ -14,7 +14,7 @@ from datetime import date
 import polars as pl
 
 EXCHANGE_COLUMNS = {"contract": pl.Int64, "session": pl.Date, "volume": pl.Int64, "trades": pl.Int64}
-FATE = pl.Enum(["listed", "untraded", "unlisted", "gone", "waiting"])
+FATE = pl.Enum(["listed", "untraded", "unlisted", "gone", "waiting", "later", "unwanted"])
 COVERED = ("complete", "untraded", "empty_stated")
 
 

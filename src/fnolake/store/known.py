@@ -40,6 +40,10 @@ _COVERED = (
     "select session, group_concat(contract) from coverage where outcome in ('complete', 'untraded', 'empty_stated') "
     "and session between ? and ? group by session"
 )
+_REFUSALS = (
+    "select contract, count(distinct (fetched_us + 19800000000) / 86400000000), (max(fetched_us) + 19800000000) / 86400000000 "
+    "from attempts where reasons in ('expired_refused', 'recycled_token') group by contract order by contract"
+)
 _SESSIONS = (
     "with recursive each(session) as (select min(session) from coverage union all "
     "select (select min(session) from coverage where session > each.session) from each where each.session is not null) "
@@ -129,6 +133,11 @@ def attempts(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequenc
     if sessions is not None:
         rows = rows.filter(pl.col("session").is_in(list(sessions)))
     return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
+
+
+def refusals(ledger: Ledger) -> pl.DataFrame:
+    """On how many IST dates each expired contract was refused: contract int64, days int64, last (date of the latest)."""
+    return ledger.frame(_REFUSALS, {"contract": pl.Int64, "days": pl.Int64, "last": pl.Date})
 
 
 def requests(ledger: Ledger) -> pl.DataFrame:

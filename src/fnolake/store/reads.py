@@ -133,6 +133,10 @@ class StoreReads:
         """Every try, won or not: ``known.ATTEMPT_SCHEMA``, in order of commit."""
         return known.attempts(self._ledger, sessions, contracts)
 
+    def refusals(self) -> pl.DataFrame:
+        """On how many dates an expired contract was refused, and on which last: contract, days, last."""
+        return known.refusals(self._ledger)
+
     def requests(self) -> pl.DataFrame:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)

@@ -51,6 +51,10 @@ TABLES = (
         where outcome not in ('complete', 'untraded', 'empty_stated') or proof = 'mismatch'
     """,
     "create index if not exists attempts_of on attempts (session, contract)",
+    """
+    create index if not exists attempts_refused on attempts (contract, fetched_us)
+        where reasons in ('expired_refused', 'recycled_token')
+    """,
     "create table if not exists dirty (session integer primary key)",
     """
     create table if not exists published (

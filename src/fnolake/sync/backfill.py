@@ -23,6 +23,7 @@ from fnolake.model import AccountSeen, BarRequest, Batch, Contract, Event, Notic
 from fnolake.provider.account import Asked
 from fnolake.provider.budget import BudgetState
 from fnolake.sync.decide import Decided, Decider, Sings, request_of
+from fnolake.sync.expired import AfterExpiry
 from fnolake.sync.given_up import interrupted
 from fnolake.sync.pool import Member, Pool, State, Task
 from fnolake.sync.writer import LineSettings, Served, Tally, Writer
@@ -102,6 +103,7 @@ class Backfill:
         must_fill: Whether that contract's minutes of that session must all be there.
         on_event: Told of progress.
         settings: Workers an account, batch limits.
+        late: Judges answers about contracts that have expired.
         stored: The lake's bars of (contract, session), None = none.
     """
 
@@ -109,6 +111,7 @@ class Backfill:
         self, accounts: Sequence[Asks], commit: Callable[[Batch], object], calendar: Calendar, canaries: dict[str, Sings],
         *, exchange: Callable[[int, date], ExchangeRow | None], now: Callable[[], datetime],
         must_fill: Callable[[Contract, date], bool], on_event: Callable[[Event], None], settings: LineSettings | None = None,
+        late: AfterExpiry | None = None,
         stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
     ) -> None:
         self._seats = [Seat.of(account) for account in accounts]
@@ -118,7 +121,9 @@ class Backfill:
         self._dropped: list[Decided] = []
         self._pool = Pool(iter(()), ())
         self.tally = Tally()
-        self._decider = Decider(calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, stored=stored)
+        self._decider = Decider(
+            calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, late=late, stored=stored,
+        )
         self._writer = Writer(commit, self._sign_ins, on_event, self._settings, self.tally)
 
     async def run(self, tasks: Iterator[Task], stop: asyncio.Event) -> Tally:

@@ -24,11 +24,13 @@ from fnolake.model import (
     RequestRecord,
     Session,
     Verdict,
+    ist_date,
     ist_midnight_us,
     utc_from_us,
 )
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
+from fnolake.sync.expired import RECYCLED, AfterExpiry
 from fnolake.sync.pool import Task
 from fnolake.verify import ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
 
@@ -82,11 +84,13 @@ class Decider:
         must_fill: Whether that contract's minutes of that session must all be there.
         stored: The lake's bars of (contract, session), None = none: what is asked again is held against them.
         on_pause: Told (provider, venue) once a venue is doubted too often there.
+        late: Judges answers about contracts that have expired.
     """
 
     def __init__(
         self, calendar: Calendar, canaries: Mapping[str, Sings], *, exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime], must_fill: Callable[[Contract, date], bool], on_pause: Callable[[str, str], None],
+        late: AfterExpiry | None = None,
         stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
     ) -> None:
         self._calendar = calendar
@@ -96,6 +100,7 @@ class Decider:
         self._must_fill = must_fill
         self._stored = stored
         self._on_pause = on_pause
+        self._late = late or AfterExpiry()
         self._doubts: dict[tuple[str, str], int] = {}
 
     async def decide(self, task: Task, asked: Asked, provider: str) -> Decided:
@@ -106,12 +111,30 @@ class Decider:
             Safe; nothing was decided.
         """
         if asked.page is None:
-            return _on_error(task, asked)
+            return self._on_error(task, asked)
         if asked.page.is_empty:
             return await self._on_empty(task, asked, provider)
         return await self._on_rows(task, asked, provider)
 
+    def _expired(self, contract: Contract) -> bool:
+        return contract.expiry is not None and contract.expiry < ist_date(self._now())
+
+    async def _refused(self, task: Task, asked: Asked, provider: str) -> Decided:
+        """An expired contract of which the answer holds nothing: refused, if the provider is well."""
+        said = {day: await self._refused_of(task, day, provider) for day in task.sessions}
+        return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day, verdict in said.items()))
+
+    async def _refused_of(self, task: Task, day: date, provider: str) -> Verdict:
+        row = self._exchange(task.contract.contract, day)
+        if row is not None and row.volume == 0:
+            return Verdict(Outcome.UNTRADED)
+        if await self._canaries[provider](task.contract.venue, day):
+            return self._late.refusal(task.contract)
+        return await self._empty(task, day, provider)
+
     async def _on_empty(self, task: Task, asked: Asked, provider: str) -> Decided:
+        if self._expired(task.contract):
+            return await self._refused(task, asked, provider)
         if len(task.sessions) > 1 and not task.again:
             return Decided(task.contract.symbol, asked.record, more=tuple(_alone(task, day) for day in task.sessions))
         attempts = [_attempt(task, day, await self._empty(task, day, provider), asked.record) for day in task.sessions]
@@ -139,6 +162,10 @@ class Decider:
         rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
         filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
         judged = judge(table, request_of(task), sessions, self._now(), rows, must_fill=filled)
+        if self._expired(task.contract):
+            judged = self._late.checked(task.contract, table, judged)
+            if all(verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED for _, verdict, _ in judged):
+                return await self._refused(task, asked, provider)
         if task.again and task.contract.kind == "spot":
             judged = [await self._unmixed(task, *each) for each in judged]
         attempts: list[Attempt] = []
@@ -146,7 +173,7 @@ class Decider:
         more: list[Task] = []
         for day, verdict, kept in judged:
             oldest = day == task.sessions[0] and len(task.sessions) > 1
-            if oldest and verdict.outcome is not Outcome.COMPLETE:
+            if oldest and verdict.outcome is not Outcome.COMPLETE and RECYCLED not in verdict.reasons:
                 more.append(_alone(task, day))
                 continue
             said = await self._empty(task, day, provider) if verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED else verdict
@@ -157,6 +184,19 @@ class Decider:
             self._count_doubt(provider, task.contract.venue, doubtful=False)
         return Decided(task.contract.symbol, asked.record, tuple(attempts), tuple(bars), refused_rows(table, judged), tuple(more))
 
+    def _on_error(self, task: Task, asked: Asked) -> Decided:
+        error = asked.error
+        if isinstance(error, SpanTimeout) and len(task.sessions) > 1:
+            middle = len(task.sessions) // 2
+            halves = (_part(task, task.sessions[:middle]), _part(task, task.sessions[middle:]))
+            return Decided(task.contract.symbol, asked.record, more=halves)
+        reason = type(error).__name__
+        unknown = reason in {"UnknownSymbol", "SpanUnavailable"}
+        if unknown and self._expired(task.contract):
+            verdict = self._late.refusal(task.contract, f"{reason}: {str(error)[:300]}")
+        else:
+            verdict = Verdict(Outcome.UNAVAILABLE if unknown else Outcome.FAILED, (reason,), (Finding(reason, detail=str(error)[:300]),))
+        return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day in task.sessions))
     async def _unmixed(self, task: Task, day: date, verdict: Verdict, bars: pl.DataFrame) -> tuple[date, Verdict, pl.DataFrame]:
         """Cash history that was re-based since it was stored is not taken."""
         stored = await asyncio.to_thread(self._stored, task.contract.contract, day) if verdict.bars else None
@@ -167,18 +207,6 @@ class Decider:
         session = self._calendar.session_for(contract, day)
         assert session is not None, f"{contract.symbol}: {day} is no session, the plan asked for it"
         return session
-
-
-def _on_error(task: Task, asked: Asked) -> Decided:
-    error = asked.error
-    if isinstance(error, SpanTimeout) and len(task.sessions) > 1:
-        middle = len(task.sessions) // 2
-        halves = (_part(task, task.sessions[:middle]), _part(task, task.sessions[middle:]))
-        return Decided(task.contract.symbol, asked.record, more=halves)
-    reason = type(error).__name__
-    outcome = Outcome.UNAVAILABLE if reason in {"UnknownSymbol", "SpanUnavailable"} else Outcome.FAILED
-    verdict = Verdict(outcome, (reason,), (Finding(reason, detail=str(error)[:300]),))
-    return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day in task.sessions))
 
 
 def _alone(task: Task, day: date) -> Task:

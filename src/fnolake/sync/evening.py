@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
-from fnolake.config import RepairSettings
+from fnolake.config.settings import FreshnessSettings, RepairSettings
 from fnolake.market.calendar import Calendar
 from fnolake.model import (
     BarRequest,
@@ -34,8 +35,11 @@ from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.decide import Sings
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.exchange_round import ExchangeRound
+from fnolake.sync.expired import AfterExpiry, expired_sessions, priced, refused_before
 from fnolake.sync.given_up import recorded_if_cancelled
 from fnolake.sync.masters import MasterRound
+from fnolake.sync.money import money
+from fnolake.sync.outlook import warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import AccountReport, SyncReport
 from fnolake.sync.second_look import SecondLook
@@ -57,6 +61,7 @@ class Evening:
         on_event: Told of progress; must not block.
         settings: Workers and batch limits.
         second_look: Share of contract-sessions that a second provider is asked for too.
+        freshness: What may wait for a weekday; everything is asked in the evening of its session by default.
         hopes: Options wait for an exchange file that may still come (``wanted.hopes_for_files``).
         repair: How findings are asked again.
     """
@@ -64,7 +69,7 @@ class Evening:
     def __init__(
         self, store: Store, accounts: Sequence[Account], exchange: ExchangeClient | None, calendar: Calendar, clock: Clock,
         *, on_event: Callable[[Event], None], settings: LineSettings, second_look: float = 0.0, hopes: bool = False,
-        repair: RepairSettings | None = None,
+        repair: RepairSettings | None = None, freshness: FreshnessSettings | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -73,6 +78,7 @@ class Evening:
         self._clock = clock
         self._settings = settings
         self._second_look = second_look
+        self._freshness = freshness or FreshnessSettings()
         self._hopes = self._waits = hopes
         self._repair = repair or RepairSettings()
         self._tell = on_event
@@ -101,10 +107,12 @@ class Evening:
         if proven:
             self._emit(Notice("info", proven))
         now = self._clock.now()
-        chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, now)
+        chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, now, self._freshness)
         for day in chosen.unknown:
             self._emit(Notice("warning", f"{day}: the hours of this session are unknown; add them to the [calendar] additions file"))
         plan = await asyncio.to_thread(self.plan, chosen)
+        for warning in plan.warnings:
+            self._emit(Notice("info", warning))
         if plan.waiting:
             held = [line for line in source_lines(plan.sources) if "wait for" in line]
             self._emit(Notice("info", f"{plan.waiting:,} contract-sessions wait: {'; '.join(held)}"))
@@ -113,7 +121,12 @@ class Evening:
         if not interrupted:
             await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
-        return await asyncio.to_thread(self._report, chosen, tally, self._clock.monotonic() - started, interrupted=interrupted)
+        left = await asyncio.to_thread(self.plan, chosen) if plan.warnings else plan
+        for warning in left.warnings:
+            self._emit(Notice("warning", warning))
+        spoken_of = replace(chosen, sessions=chosen.asked_for, since=None)
+        report = await asyncio.to_thread(self._report, spoken_of, tally, self._clock.monotonic() - started, interrupted=interrupted)
+        return replace(report, waiting=plan.not_due, gaps=max(report.gaps - plan.not_due, 0))
 
     async def prepare(self, selection: Selection, stop: asyncio.Event) -> None:
         """
@@ -122,16 +135,19 @@ class Evening:
         Masters taken earlier in the day are taken once more when today's file lists contracts that they did not.
         """
         fresh = await self.take_masters()
-        chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now())
+        chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now(), self._freshness)
         await self.take_exchange_files(chosen, stop)
         if not fresh and not stop.is_set():
             await MasterRound(self._store, self._accounts, self._clock, self._emit).take_after_close()
         self._waits = self._hopes and selection.wait
 
     def plan(self, chosen: Wanted) -> Plan:
-        """What would be asked now. Blocking: call it in a thread."""
-        per_minute = sum(one.per_minute for one in self._accounts)
-        return plan_wanted(self._store, chosen, self._calendar, self._clock.now(), per_minute, tries=self._repair.tries, waits=self._waits)
+        """What would be asked now, with what will not be had in time. Blocking: call it in a thread."""
+        now, per_minute = self._clock.now(), sum(one.per_minute for one in self._accounts)
+        plan = plan_wanted(
+            self._store, chosen, self._calendar, now, per_minute, self._freshness, tries=self._repair.tries, waits=self._waits,
+        )
+        return warned(self._store, plan, chosen, self._calendar, now, self._freshness)
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
         """The masters of the day from every provider, see ``masters.MasterRound.take``."""
@@ -157,6 +173,7 @@ class Evening:
         line = Backfill(
             self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
+            late=await asyncio.to_thread(self._late, plan),
             stored=lambda contract, day: self._store.bars([contract], [day]).sort("ts").collect(),
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
@@ -165,6 +182,13 @@ class Evening:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _late(self, plan: Plan) -> AfterExpiry:
+        """What judges the answers about contracts that have expired."""
+        if not plan.asked_late:
+            return AfterExpiry()
+        before = refused_before(self._store.refusals(), ist_date(self._clock.now()))
+        return AfterExpiry(before, priced(money(self._store, expired_sessions(plan.rows))))
 
     def _canaries(self, witnesses: Witnesses) -> dict[str, Sings]:
         """Each provider's own: what one provider answers says nothing of another's health."""

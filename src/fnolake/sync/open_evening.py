@@ -47,5 +47,5 @@ async def open_evening(
         line = LineSettings(settings.sync.workers, settings.sync.batch_rows, settings.sync.batch_s)
         yield Evening(
             store, found.accounts, found.exchange, calendar, clock, on_event=on_event, settings=line, second_look=settings.compare.sample,
-            hopes=hopes, repair=settings.repair,
+            hopes=hopes, repair=settings.repair, freshness=settings.freshness,
         )

@@ -3,23 +3,21 @@ What to ask, in which order: wanted minus covered, cut into spans. Pure: tables 
 
 A contract-session is *wanted* when the contract was listed on that session (in its bhavcopy, or, without one, in the
 master in force). What the exchange says did not trade is never asked for. Requests are ordered by deadline, then by
-value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted``, ``gone`` or
-``waiting``.
+value. Invariant: every missing pair is in exactly one of ``requests``, ``untraded``, ``unlisted``, ``gone``, ``waiting`` (for
+the exchange's file) or ``later``, but for those before ``PlanFacts.since`` that nobody waits for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import polars as pl
 
-from fnolake.query.coverage import FATE, ExchangeSaid, exchange_fates
+from fnolake.sync.fates import REFUSED_DAYS, PlanFacts, count_not_due, fated, week_saving
+from fnolake.sync.freshness import Saving
 from fnolake.sync.sources import Source, source_lines
-
-ROWS_A_REQUEST = 4000
-"""Rows that one answer should hold (design section 5, Span)."""
 
 OPTION_ROWS_A_MINUTE = 0.1
 BYTES_A_ROW = 230
@@ -28,39 +26,10 @@ BYTES_A_ROW = 230
 PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract": pl.Int64, "symbol": pl.String, "kind": pl.String, "underlying": pl.String, "venue": pl.String, "first": pl.Date,
     "last": pl.Date, "sessions": pl.List(pl.Date), "expected_rows": pl.Float64, "deadline": pl.Date,
+    "expired": pl.Boolean,
     "repair": pl.String, "last_account": pl.String,
 }
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFacts:
-    """
-    What planning must know.
-
-    Attributes:
-        contracts: ``model.instrument_schema`` rows that are selected.
-        missing: Pairs (contract int64, session date) not covered yet.
-        sessions: Open sessions, ascending: adjacency in this list makes a span.
-        minutes: Continuous minutes of a session by (segment, session); 385 where not given.
-        exchange: What the exchange's files say, as far as they are here.
-        mean_rows: Columns contract, mean_rows: rows a session so far.
-        today: IST date, for what is gone.
-        horizon_days: Calendar days that the provider keeps.
-        waiting: (venue, session) whose exchange file is still to come and is waited for.
-        max_rows: Rows a request may be expected to bring.
-    """
-
-    contracts: pl.DataFrame
-    missing: pl.DataFrame
-    sessions: tuple[date, ...]
-    today: date
-    exchange: ExchangeSaid = field(default_factory=ExchangeSaid)
-    mean_rows: pl.DataFrame | None = None
-    minutes: dict[tuple[str, date], int] = field(default_factory=dict)
-    horizon_days: int = 300
-    waiting: frozenset[tuple[str, date]] = frozenset()
-    max_rows: int = ROWS_A_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +38,11 @@ class Plan:
     What ``sync`` would do.
 
     ``rows`` has one row a request, in order: contract, symbol, kind, underlying, venue, first, last (sessions,
-    inclusive), sessions (list of dates), expected_rows, deadline, repair (the finding that asks for it, empty = none),
-    last_account (who was asked before it was found). The counts are contract-sessions. ``second_look`` is how
-    many requests more a second provider is asked at most, after these, to compare.
+    inclusive), sessions (list of dates), expected_rows, deadline, expired (asked after its expiry, by its archived token),
+    repair (the finding that asks for it, empty = none), last_account (who was asked before it was found). The counts are
+    contract-sessions. ``waits`` counts them by the day they wait for; ``not_due`` are those of the selection's sessions that
+    wait for a weekday. ``second_look`` is how many requests more a second provider is asked at most, after these, to
+    compare. ``warnings`` say what will not be had in time.
     """
 
     rows: pl.DataFrame
@@ -83,6 +54,15 @@ class Plan:
     listed_by: str = "master"
     per_minute: int = 200
     second_look: int = 0
+    waits: Mapping[date, int] = field(default_factory=dict)
+    not_due: int = 0
+    saving: Saving | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def later(self) -> int:
+        """How many contract-sessions wait for another day."""
+        return sum(self.waits.values())
 
     @property
     def requests(self) -> int:
@@ -123,7 +103,7 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in a few sentences for a person."""
         if not self.requests:
-            text = ["Nothing to fetch now." if self.waiting else "Nothing to fetch: every wanted contract-session is covered."]
+            text = ["Nothing to fetch now." if self.waiting or self.later else "Nothing to fetch: every wanted contract-session is covered."]
         else:
             text = [
                 f"{self.contract_sessions:,} contract-sessions of {self.contracts:,} contracts in {self.requests:,} requests",
@@ -139,11 +119,31 @@ class Plan:
             text.append(f"{self.unlisted:,} not in the exchange's file of that day: not listed")
         if self.gone:
             text.append(f"{self.gone:,} cannot be saved: expired, or older than the provider keeps")
+        text += self._waiting_lines
         if self.second_look:
             text.append(f"up to {self.second_look:,} more requests after these: a second provider is asked, to compare ([compare] sample)")
         if self.waiting:
             text.append(f"{self.waiting:,} wait for the exchange's file, which may say that they did not trade: no request yet")
-        return text + (source_lines(self.sources) or [f"listed contracts are taken from the {self.listed_by}"])
+        text += source_lines(self.sources) or [f"listed contracts are taken from the {self.listed_by}"]
+        return [*text, *self.warnings]
+
+    @property
+    def _waiting_lines(self) -> list[str]:
+        """What waits for which day, and what that saves."""
+        text = []
+        if self.waits:
+            days = ", ".join(f"{day:%a %d %b} {count:,}" for day, count in sorted(self.waits.items()))
+            text.append(f"{self.later:,} contract-sessions wait for their day ([freshness], docs/deadlines.md): {days}")
+        if self.saving is not None and self.saving.daily:
+            text.append(self.saving.line)
+        if self.asked_late:
+            text.append(f"{self.asked_late:,} requests are for expired contracts, by their archived tokens, until refused on {REFUSED_DAYS} days")
+        return text
+
+    @property
+    def asked_late(self) -> int:
+        """How many requests are for contracts that have expired."""
+        return int(self.rows["expired"].sum())
 
 
 def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
@@ -153,13 +153,14 @@ def make_plan(facts: PlanFacts, per_minute: int = 200) -> Plan:
     Returns:
         The plan, its rows sorted by deadline, then spot, futures, options, then contract.
     """
-    pairs = _fated(facts)
-    counted = dict(pairs.group_by(pl.col("fate").cast(pl.String)).len().iter_rows())
-    untraded, unlisted, gone, held = (int(counted.get(name, 0)) for name in ("untraded", "unlisted", "gone", "waiting"))
-    listed_by = "exchange's files" if facts.exchange.days else "master"
-    asked = pairs.filter(pl.col("fate") == "listed").drop("fate")
+    found = fated(facts)
+    counted: dict[str, int] = dict(found.group_by(pl.col("fate").cast(pl.String)).len().iter_rows())
+    untraded, unlisted, gone, held = (counted.get(name, 0) for name in ("untraded", "unlisted", "gone", "waiting"))
+    waits = found.filter(pl.col("fate") == "later").group_by("due").len().sort("due")
     return Plan(
-        _requests(_with_expected(asked, facts), facts), untraded, unlisted, gone, held, listed_by=listed_by, per_minute=per_minute,
+        _requests(_with_expected(_runs(found), facts), facts), untraded, unlisted, gone, held,
+        listed_by="exchange's files" if facts.exchange.days else "master", per_minute=per_minute, waits=dict(waits.iter_rows()),
+        not_due=count_not_due(found, facts), saving=week_saving(facts),
     )
 
 
@@ -168,12 +169,23 @@ def merge_plans(plans: Sequence[Plan], per_minute: int = 200) -> Plan:
     if not plans:
         return Plan(pl.DataFrame(schema=PLAN_SCHEMA), per_minute=per_minute)
     rows = pl.concat([plan.rows for plan in plans])
+    waits: dict[date, int] = {}
+    for plan in plans:
+        for day, count in plan.waits.items():
+            waits[day] = waits.get(day, 0) + count
+    saved = [plan.saving for plan in plans if plan.saving is not None]
     return Plan(
-        rows.sort("deadline", _value("kind"), "contract", "first"), untraded=sum(plan.untraded for plan in plans),
+        in_order(rows), untraded=sum(plan.untraded for plan in plans),
         unlisted=sum(plan.unlisted for plan in plans), gone=sum(plan.gone for plan in plans),
         waiting=sum(plan.waiting for plan in plans), listed_by=plans[0].listed_by,
-        per_minute=per_minute,
+        per_minute=per_minute, waits=waits, not_due=sum(plan.not_due for plan in plans),
+        saving=Saving(sum(one.daily for one in saved), sum(one.weekly for one in saved), saved[0].sessions) if saved else None,
     )
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Requests by deadline, then spot, futures, options, then contract; what has expired after what expires today."""
+    return rows.sort("deadline", "expired", _value("kind"), "contract", "first")
 
 
 def _value(kind: str) -> pl.Expr:
@@ -181,25 +193,14 @@ def _value(kind: str) -> pl.Expr:
     return pl.col(kind).replace_strict(_KIND_VALUE, return_dtype=pl.Int8)
 
 
-def _fated(facts: PlanFacts) -> pl.DataFrame:
-    """Missing pairs, ascending, with what the exchange says of them and whether they can still be had."""
-    kept_from = facts.today - timedelta(days=facts.horizon_days)
-    expired = facts.contracts.filter(pl.col("expiry") < facts.today)["contract"]
-    lost = (pl.col("session") < kept_from) | pl.col("contract").is_in(expired.implode())
-    fates = exchange_fates(facts.missing.sort("contract", "session"), facts.contracts, facts.exchange)
-    judged = fates.with_columns(fate=pl.when((pl.col("fate") == "listed") & lost).then(pl.lit("gone", FATE)).otherwise("fate"))
-    return _told_to_wait(judged, facts) if facts.waiting else judged
-
-
-def _told_to_wait(judged: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
-    """Options that live longer than their session and whose file is still to come are ``waiting``, in the same order."""
-    options = facts.contracts.filter(pl.col("kind") == "option").select("contract", "venue", "expiry")
-    days = pl.DataFrame(sorted(facts.waiting), schema={"venue": pl.String, "session": pl.Date}, orient="row").with_columns(waits=pl.lit(value=True))
-    joined = judged.join(options, on="contract", how="left", maintain_order="left").join(
-        days, on=["venue", "session"], how="left", maintain_order="left",
-    )
-    held = (pl.col("fate") == "listed") & pl.col("waits").fill_null(value=False) & (pl.col("expiry") > pl.col("session"))
-    return joined.with_columns(fate=pl.when(held).then(pl.lit("waiting", FATE)).otherwise("fate")).select(judged.columns)
+def _runs(fated: pl.DataFrame) -> pl.DataFrame:
+    """The listed pairs with ``gap``: how many sessions before it the exchange says did not trade, asked for at no cost."""
+    if not (fated["fate"] == "untraded").any():
+        return fated.filter(pl.col("fate") == "listed").select("contract", "session", "trades", gap=pl.lit(0, pl.Int32))
+    kept = fated.filter(pl.col("fate").is_in(["listed", "untraded"]))
+    silent = (pl.col("fate") == "untraded").cast(pl.Int32).cum_sum()
+    rows = kept.with_columns(silent=silent).filter(pl.col("fate") == "listed")
+    return rows.select("contract", "session", "trades", gap=pl.col("silent") - pl.col("silent").shift(1).fill_null(0))
 
 
 def _with_expected(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
@@ -221,12 +222,17 @@ def _with_expected(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
         known.append(pl.col("mean_rows"))
     traded = pl.when(pl.col("trades").is_not_null()).then(known[0])
     by_kind = pl.when("option").then(minutes * OPTION_ROWS_A_MINUTE).otherwise(minutes)
-    return rows.select("contract", "session", "nth", expected=pl.coalesce(traded, *known[1:], by_kind))
+    return rows.select("contract", "session", "nth", "gap", expected=pl.coalesce(traded, *known[1:], by_kind))
 
 
 def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
-    """One row a request: runs of adjacent sessions of one contract, cut at the row limit. ``rows`` are ascending."""
-    apart = ((pl.col("contract") != pl.col("contract").shift(1)) | (pl.col("nth") != pl.col("nth").shift(1) + 1)).fill_null(value=True)
+    """
+    One row a request: runs of adjacent sessions of one contract, cut at the row limit. ``rows`` are ascending.
+
+    Sessions in between that did not trade do not part a run.
+    """
+    follows = pl.col("nth") == pl.col("nth").shift(1) + 1 + pl.col("gap")
+    apart = ((pl.col("contract") != pl.col("contract").shift(1)) | ~follows).fill_null(value=True)
     total = pl.col("expected").cum_sum()
     before = pl.when("apart").then(total - pl.col("expected")).forward_fill()
     part = ((total - before - 1).clip(0) / facts.max_rows).floor().cast(pl.Int32)
@@ -236,14 +242,17 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
     )
     names = facts.contracts.select("contract", "symbol", "kind", "underlying", "venue", "expiry")
     kept = timedelta(days=facts.horizon_days)
-    return (
+    ends = pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept)
+    made = (
         cut.group_by("request", maintain_order=True)
         .agg(
             pl.col("contract").first(), first=pl.col("session").first(), last=pl.col("session").last(), sessions=pl.col("session"),
             expected_rows=pl.col("expected").sum(),
         )
         .join(names, on="contract", how="left")
-        .with_columns(deadline=pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept), repair=pl.lit(""), last_account=pl.lit(""))
-        .sort("deadline", _value("kind"), "contract", "first")
-        .select(list(PLAN_SCHEMA))
+        .with_columns(
+            deadline=pl.max_horizontal(ends, pl.lit(facts.today)), expired=(pl.col("expiry") < facts.today).fill_null(value=False),
+            repair=pl.lit(""), last_account=pl.lit(""),
+        )
     )
+    return in_order(made).select(list(PLAN_SCHEMA))

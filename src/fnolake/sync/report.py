@@ -33,7 +33,8 @@ class AccountReport:
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """
-    What a sync did. ``outcomes`` counts contract-sessions decided now; ``gaps`` what is left of the selection.
+    What a sync did. ``outcomes`` counts contract-sessions decided now; ``gaps`` what is left of the selection, but for
+    ``waiting``, whose day has not come ([freshness]).
 
     ``stopped`` says why it ended early (empty when it did not); ``seconds`` are the machine's; ``accounts`` what each did.
     """
@@ -45,6 +46,7 @@ class SyncReport:
     seconds: float = 0.0
     sessions: tuple[date, ...] = ()
     gaps: int = 0
+    waiting: int = 0
     listed: int = 0
     covered: int = 0
     verified: int = 0
@@ -61,6 +63,8 @@ class SyncReport:
         text += [words] if words else []
         text += [one.line for one in self.accounts] if len(self.accounts) > 1 and self.requests else []
         text.append(f"{self.covered:,} of {self.listed:,} listed contract-sessions are covered, {self.verified:,} verified against the exchange")
+        if self.waiting:
+            text.append(f"{self.waiting:,} wait for their weekday ([freshness])")
         if self.gaps:
             text.append(f"{self.gaps:,} are not: see `fnolake gaps`")
         return text + list(self.notices) + ([self.stopped] if self.stopped else [])

@@ -5,19 +5,23 @@ What ``fnolake status`` and ``fnolake doctor`` say, as values. Reads the store; 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
+from fnolake.config.settings import FreshnessSettings
 from fnolake.errors import ConfigError, UnknownSession
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
+from fnolake.sync.outlook import outlook
+from fnolake.sync.risk import risk_line
 from fnolake.sync.sources import source_lines
-from fnolake.sync.wanted import Wanted, plan_sources, selected_contracts, status_rows, wanted_sessions
+from fnolake.sync.wanted import SESSIONS_AT_ONCE, Wanted, plan_sources, selected_contracts, status_rows, wanted_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Status:
     The lake at a glance.
 
     ``counts`` (contract-sessions of ``last_session``): listed, traded, captured, verified, gaps. ``lost_next`` says what
-    will be lost when, or None. ``next_command`` is what to type now. ``certificate`` is the line of the latest session's certificate in
-    force, empty when there is none.
+    will be lost when, or None; ``at_risk`` what will not be had in time at the present rate, or nothing. ``next_command`` is
+    what to type now. ``certificate`` is the line of the latest session's certificate in force, empty when there is none.
     """
 
     path: Path
@@ -72,6 +76,7 @@ class Status:
     sessions: int = 0
     contracts: int = 0
     certificate: str = ""
+    at_risk: str = ""
     extras: dict[str, str] = field(default_factory=dict)
 
 
@@ -114,9 +119,15 @@ def _why_closed(day: date, today: date) -> str:
     return f"{day} is a {day:%A}: no session" if day.weekday() >= 5 else f"{day} is a holiday: no session"
 
 
+def per_minute(accounts: Sequence[AccountStatus]) -> int:
+    """Requests a minute of those that are signed in, of all if none is; 200 without any; 0: no limits."""
+    ready = [one for one in accounts if one.signed_in] or list(accounts)
+    return sum(one.per_minute for one in ready) if ready else 200
+
+
 def lake_status(
     store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection,
-    *, waits: bool = False,
+    freshness: FreshnessSettings | None = None, *, waits: bool = False,
 ) -> Status:
     """
     The lake at a glance, for the underlyings and kinds of ``selection`` (its dates are not looked at).
@@ -140,7 +151,7 @@ def lake_status(
     sessions = len(store.sessions())
     return Status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
-        lost_next=_lost_next(missing, ist_date(now)), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
+        lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, per_minute(accounts), freshness), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
         contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
     )
@@ -149,6 +160,17 @@ def lake_status(
 def _certificate(store: Store) -> str:
     signed = store.certificates_in_force()
     return signed[-1].line if signed else ""
+
+
+def _at_risk(
+    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, allowance: int, freshness: FreshnessSettings | None
+) -> str:
+    """One line about the sessions that the lake knows of late; nothing before there is any."""
+    lately = tuple(store.sessions()[-SESSIONS_AT_ONCE:])
+    if contracts.is_empty() or not lately:
+        return ""
+    risk = outlook(store, Wanted(contracts, lately), calendar, now, allowance, freshness or FreshnessSettings())
+    return risk_line(risk, ist_date(now))
 
 
 def _reasons(missing: pl.DataFrame) -> dict[str, int]:

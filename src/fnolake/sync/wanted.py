@@ -11,14 +11,17 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from fnolake.config import ExchangeSettings
+from fnolake.config.settings import ExchangeSettings, FreshnessSettings
 from fnolake.errors import ConfigError, UnknownInstrument
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import COVERED, ExchangeSaid, alive, statuses
 from fnolake.store.store import Store
 from fnolake.sync import repair
-from fnolake.sync.plan import Plan, PlanFacts, make_plan, merge_plans
+from fnolake.sync.fates import PlanFacts
+from fnolake.sync.freshness import AHEAD_DAYS, BEHIND_DAYS, MONEY_SCHEMA, Fresh, fresh, has_weekly
+from fnolake.sync.money import money
+from fnolake.sync.plan import Plan, make_plan, merge_plans
 from fnolake.sync.sources import Source, sources_of, waiting
 
 HORIZON_DAYS = 300
@@ -37,14 +40,22 @@ class Wanted:
     """
     Selected contracts (``model.instrument_schema``, one row each) and open, finished sessions, ascending.
 
-    ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
+    Sessions before ``since`` are wanted only of what waits for a weekday; ``patient``: something may wait, for no date
+    was named. ``repairs``: findings of other sessions are asked again too; ``retry``: those that were given up as well.
     """
 
     contracts: pl.DataFrame
     sessions: tuple[date, ...]
     unknown: tuple[date, ...] = ()
+    since: date | None = None
+    patient: bool = False
     repairs: bool = False
     retry: bool = False
+
+    @property
+    def asked_for(self) -> tuple[date, ...]:
+        """The sessions that the user speaks of, without those that are looked at for what waited."""
+        return self.sessions if self.since is None else tuple(day for day in self.sessions if day >= self.since)
 
 
 def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> tuple[tuple[date, ...], tuple[date, ...]]:
@@ -67,17 +78,34 @@ def wanted_sessions(selection: Selection, calendar: Calendar, now: datetime) -> 
     return sessions, unknown
 
 
-def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime) -> Wanted:
+def wanted(store: Store, selection: Selection, calendar: Calendar, now: datetime, freshness: FreshnessSettings | None = None) -> Wanted:
     """
     Contracts and sessions of a selection.
+
+    With a weekly tier, what was missed since the lake began, two weeks back at most, is wanted beside the last session.
 
     Raises:
         ConfigError: No finished session in the selection.
         UnknownInstrument: An underlying that no master named.
     """
     sessions, unknown = wanted_sessions(selection, calendar, now)
-    anywhere = selection.start is None and selection.end is None
-    return Wanted(selected_contracts(store, selection), sessions, unknown, repairs=anywhere, retry=selection.retry)
+    dated = selection.start is not None or selection.end is not None
+    now_only = Wanted(selected_contracts(store, selection), sessions, unknown, repairs=not dated, retry=selection.retry)
+    if freshness is None or not has_weekly(freshness) or (dated and not selection.backfill):
+        return now_only
+    if selection.backfill or not sessions:
+        return replace(now_only, patient=True)
+    first = max(min(store.sessions(), default=sessions[-1]), sessions[-1] - timedelta(days=BEHIND_DAYS))
+    behind = tuple(day for day in calendar.sessions(first, sessions[-1]) if day < sessions[0])
+    return replace(now_only, sessions=behind + sessions, since=sessions[0], patient=True)
+
+
+def from_start(selection: Selection | None, first: date | None) -> Selection:
+    """The selection without what lies before ``first``, the first session that the user ever wants."""
+    chosen = selection or Selection()
+    if first is None or not chosen.backfill or (chosen.start is not None and chosen.start >= first):
+        return chosen
+    return replace(chosen, start=first)
 
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
@@ -137,7 +165,7 @@ def plan_sources(store: Store, chosen: Wanted, now: datetime, *, waits: bool) ->
 
 
 def plan_wanted(
-    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200,
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, freshness: FreshnessSettings | None = None,
     *, tries: int = repair.TRIES, waits: bool = False,
 ) -> Plan:
     """
@@ -151,6 +179,7 @@ def plan_wanted(
         calendar: For the minutes of a session.
         now: Aware.
         per_minute: Requests a minute of all accounts.
+        freshness: What may wait for a weekday; None: nothing.
         tries: How often a finding is asked again.
         waits: Options wait for an exchange file that may still come.
     """
@@ -162,6 +191,8 @@ def plan_wanted(
     said, mean = exchange_said(store, days), store.mean_rows()
     minutes = session_minutes(calendar, days)
     size = max(PAIRS_AT_ONCE // max(len(chosen.sessions), 1), 1)
+    due_when = fresh_of(store, chosen, calendar, now, freshness) if freshness is not None else None
+    refusals, reused = store.refusals(), reused_tokens(store.instruments(None))
     plans = []
     for contracts in chosen.contracts.sort("contract").iter_slices(size):
         ids = contracts["contract"]
@@ -170,14 +201,31 @@ def plan_wanted(
         facts = PlanFacts(
             contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
-            horizon_days=HORIZON_DAYS, waiting=held,
+            horizon_days=HORIZON_DAYS, waiting=held, refusals=refusals, reused=reused, fresh=due_when, since=chosen.since if due_when else None,
         )
         spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
         plans.append(make_plan(replace(facts, missing=spans), per_minute))
         if alone.height:
-            again = make_plan(replace(facts, missing=alone, max_rows=1), per_minute)
+            again = make_plan(replace(facts, missing=alone, max_rows=1, fresh=None, since=None), per_minute)
             plans.append(replace(again, rows=repair.named(again.rows, found)))
     return replace(merge_plans(plans, per_minute), sources=sources)
+
+
+def fresh_of(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, rule: FreshnessSettings) -> Fresh | None:
+    """What decides when something is due; None when nothing waits."""
+    if not chosen.patient or not has_weekly(rule) or not chosen.sessions:
+        return None
+    as_of = calendar.last_finished(now)
+    open_days = calendar.sessions(as_of - timedelta(days=BEHIND_DAYS), as_of + timedelta(days=AHEAD_DAYS))
+    lately = [day for day in chosen.sessions if day in set(open_days)]
+    prices = money(store, lately) if rule.near != rule.rest else pl.DataFrame(schema=MONEY_SCHEMA)
+    return fresh(rule, chosen.contracts, prices, open_days, as_of)
+
+
+def reused_tokens(contracts: pl.DataFrame) -> pl.Series:
+    """Contracts whose token is a later contract's now."""
+    key = ("venue", "segment", "token")
+    return contracts.filter(pl.col("contract") < pl.col("contract").max().over(*key))["contract"]
 
 
 def session_minutes(calendar: Calendar, sessions: Iterable[date]) -> dict[tuple[str, date], int]:
