@@ -17,6 +17,7 @@ from fnolake.store.fingerprint import combined, contract_hashes
 from fnolake.store.store import Store
 
 from .conftest import MON, TUE, bars, batch, capture, listing, master, raw
+from .test_old_ledger import VERSION_4
 
 
 def certificate(session: date = MON, verified: int = 1) -> Certificate:
@@ -66,9 +67,8 @@ def test_certificates_come_back_with_a_rebuilt_ledger(lake: Path) -> None:
 def test_a_ledger_from_before_certificates_can_be_read(lake: Path) -> None:
     with Store.open(lake, write=True):
         pass
-    with sqlite3.connect(lake / "ledger.sqlite") as old:
-        old.execute("drop table certificates")
-        old.execute("update meta set value = '3' where name = 'ledger_version'")
+    old = sqlite3.connect(lake / "ledger.sqlite")
+    old.executescript(VERSION_4)
     old.close()
     with Store.open(lake, write=False) as reader:
         assert reader.certificates_in_force() == []

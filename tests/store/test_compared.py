@@ -15,6 +15,7 @@ from fnolake.store.store import Store
 from fnolake.verify import compare
 
 from .conftest import MON, NOW, TUE, attempt, bars, batch, capture, failure, listing, master, raw
+from .test_old_ledger import VERSION_1
 
 LATER = NOW + timedelta(hours=1)
 
@@ -144,11 +145,7 @@ def test_a_ledger_of_before_is_read_as_it_is_and_brought_up_when_written(lake: P
     with Store.open(lake, write=True) as store:
         store.commit(batch(capture(1, MON)))
     old = sqlite3.connect(lake / "ledger.sqlite")
-    old.executescript("""
-        drop table comparisons; drop table differences; drop table listing_differences;
-        alter table provider_symbols drop column since; alter table provider_symbols drop column gone;
-        update meta set value = '1' where name = 'ledger_version';
-    """)
+    old.executescript(VERSION_1)
     old.close()
     with Store.open(lake, write=False) as store:
         assert store.comparisons().is_empty()
