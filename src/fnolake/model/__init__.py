@@ -27,7 +27,7 @@ from fnolake.model.instrument import (
     listing_schema,
     strike_text,
 )
-from fnolake.model.page import BarRequest, Page, RawBars, RawFile
+from fnolake.model.page import BarRequest, Page, RawBars, RawFile, payload_hash
 from fnolake.model.port import Clock, StatePort
 from fnolake.model.selection import Selection
 from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist_midnight_us, utc_from_us
@@ -40,6 +40,5 @@ __all__ = [
     "MasterFile", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord",
     "Selection", "Session", "Source", "StatePort", "SyncStarted", "UnderlyingCounts", "Verdict", "Window", "bar_schema",
     "contract_symbol", "difference_schema", "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema",
-    "quarantine_schema", "strike_text",
-    "utc_from_us",
+    "payload_hash", "quarantine_schema", "strike_text", "utc_from_us",
 ]

@@ -7,6 +7,7 @@ duplicates and nonsense included), only decoded. No judgement happens here.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -78,6 +79,11 @@ class Page:
     def is_empty(self) -> bool:
         """The provider's own statement that it has nothing for the span."""
         return self.rows is None
+
+
+def payload_hash(body: bytes) -> str:
+    """Hex blake2b-128 of a body as received, by which answers and files are told apart."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ the next sync, and a file that is refused is named in one line and left where it
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,7 +18,7 @@ from fnolake.market.bhavcopy import ExchangeDay
 from fnolake.market.calendar import Calendar
 from fnolake.market.exchange_file import day_in_name, read_exchange_file
 from fnolake.market.reference import AUCTION_FROM, ReferenceFile
-from fnolake.model import Clock, Event, Notice, RawFile, ist_date
+from fnolake.model import Clock, Event, Notice, RawFile, ist_date, payload_hash
 from fnolake.provider.exchange.client import ExchangeClient
 from fnolake.store.store import Store
 from fnolake.sync.given_up import recorded_if_cancelled
@@ -94,7 +93,7 @@ class ExchangeRound:
         return Taken(path, *taken)
 
     def _raw(self, name: str, body: bytes) -> RawFile:
-        return RawFile("exchange", name, None, body, self._clock.now(), hashlib.blake2b(body, digest_size=16).hexdigest())
+        return RawFile("exchange", name, None, body, self._clock.now(), payload_hash(body))
 
     def _keep(self, raw: RawFile, day: date | None) -> tuple[str, int]:
         """Read a file and keep it: what it is, and how many rows it has."""

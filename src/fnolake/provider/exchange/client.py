@@ -8,7 +8,6 @@ there yet is a 404 at NSE and a web page with status 200 at BSE: both are None, 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import uuid
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from datetime import time as clock_time
 from urllib.parse import urlsplit
 
 from fnolake.errors import PayloadError, ProviderError, ProviderFault, Unreachable
-from fnolake.model import IST, Clock, RawFile, RequestRecord
+from fnolake.model import IST, Clock, RawFile, RequestRecord, payload_hash
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
 
 NAME = "exchange"
@@ -125,7 +124,7 @@ class ExchangeClient:
             await self._pause()
             body, error, tries = await self._fetch(url, name)
             self._next_at = self._clock.monotonic() + self._urls.pace_s
-        digest = hashlib.blake2b(body, digest_size=16).hexdigest() if body else ""
+        digest = payload_hash(body) if body else ""
         outcome = "failed" if error else "answered" if body else "empty"
         record = RequestRecord(
             key=uuid.uuid4().hex, provider=NAME, account="", route=route, outcome=outcome, started_at=started,

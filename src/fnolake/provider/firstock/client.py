@@ -7,22 +7,21 @@ and the token appears in no repr, message or file but the state drawer.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from fnolake.errors import ConfigError, PayloadError, ProviderError, ProviderFault, SignInLost
-from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date
+from fnolake.errors import ConfigError, ProviderFault
+from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date, payload_hash
 from fnolake.provider.base import Dialect, SignInHelp
+from fnolake.provider.broker import BrokerClient, to_adopt
 from fnolake.provider.firstock import answers, signin, symbols, wire
 from fnolake.provider.firstock.answers import SignIn
 from fnolake.provider.firstock.refusal import PROVIDER
 from fnolake.provider.firstock.signin import Credentials, FirstockUrls
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
-from fnolake.provider.scope import exchange_of, in_scope
+from fnolake.provider.scope import exchange_of
 from fnolake.provider.snapshot import Hit, Quote, UserDetails
 from fnolake.provider.tokens import Tokens
 from fnolake.provider.totp import fresh_password
@@ -41,18 +40,8 @@ DIALECT = Dialect(
 _MASTERS = ("NSE", "BSE", "NFO", "BFO", "Indices")
 _OTP = re.compile(r"[A-Za-z0-9]{4,20}")
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
-
-class Decoder(Protocol[T_co]):
-    """Bytes of an answer to a value, or an error of the tree."""
-
-    def __call__(self, body: bytes, *, status: int, request: str) -> T_co:
-        """Decode one answer."""
-
-
-class FirstockClient:
+class FirstockClient(BrokerClient[SignIn]):
     """
     A provider (``provider.base.Provider``) with Firstock's snapshots on top.
 
@@ -70,46 +59,18 @@ class FirstockClient:
     def __init__(
         self, http: Http, urls: FirstockUrls, account_name: str, credentials: Credentials, state: StatePort, clock: Clock,
     ) -> None:
-        self._http = http
+        tokens = Tokens(state, f"sign-in-{PROVIDER}-{account_name}", {"rest": urls.rest}, _pack, _unpack)
+        super().__init__(http, account_name, credentials.uid, tokens, clock)
         self._urls = urls
-        self._account = account_name
         self._credentials = credentials
-        self._clock = clock
-        made_for = {"rest": urls.rest}
-        self._tokens = Tokens(state, f"sign-in-{PROVIDER}-{account_name}", made_for, _pack, _unpack)
 
     def __repr__(self) -> str:
         return f"FirstockClient({self._account!r}, signed_in={self.signed_in})"
 
     @property
-    def name(self) -> str:
-        """The provider's name."""
-        return PROVIDER
-
-    @property
-    def account_name(self) -> str:
-        """The user's name for this account."""
-        return self._account
-
-    @property
-    def adopted(self) -> bool:
-        """Whether the sign-in was made by another program: never renewed or ended here."""
-        return self._tokens.adopted
-
-    @property
-    def signed_in(self) -> bool:
-        """Whether there is a token that has not been refused yet."""
-        return self._tokens.present is not None
-
-    @property
     def signed_in_until(self) -> datetime | None:
         """None: a token is good for the trading day, and the hour of its end is not documented."""
         return None
-
-    @property
-    def sign_in(self) -> SignIn | None:
-        """The present sign-in, for the socket; its repr hides the token."""
-        return self._tokens.present
 
     # -- signing in ---------------------------------------------------------------------------------------------
 
@@ -134,41 +95,13 @@ class FirstockClient:
 
     def adopt(self, token: str) -> None:
         """Use a token that another program's sign-in made. It is never renewed or ended from here."""
-        if not token.strip() or any(c.isspace() for c in token.strip()):
-            raise ConfigError("the token to adopt is empty or holds blanks")
-        self._tokens.keep(SignIn(self._credentials.uid, token.strip()), adopted=True)
+        self._tokens.keep(SignIn(self._credentials.uid, to_adopt(token)), adopted=True)
 
-    async def check(self) -> str:
-        """Who is signed in, asked of the broker."""
-        return (await self.user_details()).name or self._credentials.uid
-
-    async def renew(self) -> None:
-        """
-        Sign in again by TOTP, unless another process of this lake already has.
-
-        Raises:
-            SignInLost: The sign-in was adopted from another program.
-            AuthError: With the provider's text, see :meth:`login`.
-        """
-        if self._tokens.was_renewed_elsewhere():
-            return
-        if self._tokens.adopted:
-            raise self._lost("the sign-in adopted from another program has ended; sign in there, then run "
-                             f"`fnolake login {self._account} --token-from ...`")
+    async def _sign_in_again(self) -> None:
         await self.login(SignInHelp())
 
-    async def logout(self) -> None:
-        """End the sign-in at Firstock and forget it; one made by another program is only forgotten."""
-        try:
-            if self._tokens.present is not None and not self._tokens.adopted:
-                await self._ask("logout", {}, wire.decode_envelope)
-        except SignInLost:
-            return
-        finally:
-            self._tokens.forget()
-
-    def _lost(self, message: str) -> SignInLost:
-        return SignInLost(f"{self._account}: {message}", provider=PROVIDER)
+    async def _end_sign_in(self) -> None:
+        await self._ask("logout", {}, wire.decode_envelope)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +123,7 @@ class FirstockClient:
         answer, rows = await self._ask("timePriceSeries", fields, wire.decode_series, label)
         kept = None if rows is None else wire.cut(rows, span, request.interval)
         return Page(
-            request, PROVIDER, self._account, self._clock.now(), _hash(answer.body), kept, wire_bytes=len(answer.body),
+            request, PROVIDER, self._account, self._clock.now(), payload_hash(answer.body), kept, wire_bytes=len(answer.body),
         )
 
     def master_names(self) -> tuple[str, ...]:
@@ -204,21 +137,17 @@ class FirstockClient:
         Raises:
             ProviderFault: It is not there now, or what came is no table.
         """
-        with _named():
+        with self._named():
             answer = await self._http.get(f"{self._urls.rest.rstrip('/')}/symbols/{exchange}", limit_bytes=MASTER_LIMIT)
         if answer.status != 200 or not answer.body[:16].lstrip(b"\xef\xbb\xbf \r\n").startswith(b"Exchange"):
             raise ProviderFault(f"the {exchange} master is not there now (HTTP {answer.status}, {len(answer.body)} bytes); "
                                 "try again later", provider=PROVIDER, request=f"symbols/{exchange}")
         stamp = datetime.combine(day, time(), IST)
-        return RawFile(PROVIDER, f"{exchange}_symbols.csv", stamp, answer.body, self._clock.now(), _hash(answer.body))
+        return RawFile(PROVIDER, f"{exchange}_symbols.csv", stamp, answer.body, self._clock.now(), payload_hash(answer.body))
 
     def decode_master(self, raw: RawFile) -> Master:
         """Listings of a fetched master; errors as for ``symbols.parse_master``."""
         return symbols.parse_master(raw.name.partition("_")[0], raw.body, ist_date(raw.day or raw.fetched_at))
-
-    def in_scope(self, masters: list[Master]) -> list[Master]:
-        """The same masters without what fnolake does not capture, see ``scope.in_scope``."""
-        return in_scope(masters)
 
     async def quote(self, exchange: str, symbol: str) -> Quote:
         """A snapshot of one instrument, in rupees. Raises UnknownSymbol; ValueError for an empty symbol."""
@@ -237,27 +166,12 @@ class FirstockClient:
         """Who is signed in; raises SignInLost where nobody is, so it proves a sign-in."""
         return (await self._ask("userDetails", {}, answers.user_details))[1]
 
-    async def aclose(self) -> None:
-        """Nothing is held: the connections are the caller's and the sign-in stays."""
-
-    async def _ask(self, route: str, fields: Mapping[str, str], decode: Decoder[T], label: str = "") -> tuple[HttpAnswer, T]:
-        """Ask as the user who is signed in, and decode. A sign-in that is refused is forgotten at once."""
-        used = self._tokens.present
-        if used is None:
-            raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
-        answer = await self._post(route, {"userId": used.uid, **fields, "jKey": used.token})
-        try:
-            return answer, decode(answer.body, status=answer.status, request=label or route)
-        except SignInLost:
-            self._tokens.drop(used)
-            raise
-        except PayloadError as error:
-            error.payload = error.payload.replace(used.token.encode(), b"***")
-            raise
+    async def _send(self, route: str, fields: Mapping[str, str], sign_in: SignIn) -> HttpAnswer:
+        return await self._post(route, {"userId": sign_in.uid, **fields, "jKey": sign_in.token})
 
     async def _post(self, route: str, fields: Mapping[str, str]) -> HttpAnswer:
         body = wire.encode_request(fields)
-        with _named():
+        with self._named():
             return await self._http.post(f"{self._urls.rest.rstrip('/')}/{route}", body, {"Content-Type": "application/json"})
 
 
@@ -267,17 +181,3 @@ def _pack(sign_in: SignIn) -> dict[str, object]:
 
 def _unpack(held: Mapping[str, Any]) -> SignIn:
     return SignIn(str(held["uid"]), str(held["token"]), str(held["name"]))
-
-
-@contextlib.contextmanager
-def _named() -> Iterator[None]:
-    """Errors of the shared door do not know whose they are."""
-    try:
-        yield
-    except ProviderError as exc:
-        exc.provider = exc.provider or PROVIDER
-        raise
-
-
-def _hash(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=16).hexdigest()

@@ -8,7 +8,6 @@ columns and quirks are those that two programs agreed on in August 2026 (OpenAlg
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from datetime import date
@@ -16,7 +15,7 @@ from datetime import date
 import polars as pl
 
 from fnolake.errors import PayloadError
-from fnolake.model import Contract, Finding, Master, listing_schema
+from fnolake.model import Contract, Finding, Master, listing_schema, payload_hash
 from fnolake.provider.firstock.refusal import PROVIDER
 from fnolake.provider.mastertable import (
     GRAMMAR_STAMP,
@@ -86,7 +85,7 @@ def parse_master(exchange: str, body: bytes, day: date) -> Master:
     is_cash = EXCHANGES.get(exchange, ("", "FO"))[1] == "CM"
     if not set(_CASH if is_cash else _DERIVATIVES) <= set(header) or len(set(header)) < len(header):
         refuse(PROVIDER, exchange, body)
-    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    digest = payload_hash(body)
     if exchange == INDICES:
         rows = len(found) - 1
         return Master(PROVIDER, exchange, day, rows, pl.DataFrame(schema=listing_schema()),

@@ -7,17 +7,16 @@ and the token appears in no repr, message or file but the state drawer.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from fnolake.errors import ConfigError, LoginRefused, ProviderError, ProviderFault, SignInLost
-from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date
+from fnolake.errors import LoginRefused, ProviderFault
+from fnolake.model import IST, BarRequest, Clock, Master, Page, RawFile, StatePort, ist_date, payload_hash
 from fnolake.provider.base import Dialect, SignInHelp
+from fnolake.provider.broker import BrokerClient, to_adopt
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
-from fnolake.provider.scope import exchange_of, in_scope
+from fnolake.provider.scope import exchange_of
 from fnolake.provider.shoonya import answers, login, signin, symbols, wire
 from fnolake.provider.shoonya.answers import SignIn
 from fnolake.provider.shoonya.refusal import PROVIDER
@@ -38,18 +37,8 @@ DIALECT = Dialect(
 )
 _MASTERS = ("NSE", "NFO", "BSE", "BFO", "CDS", "MCX", "NCX")
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
-
-class Decoder(Protocol[T_co]):
-    """Bytes of an answer to a value, or an error of the tree."""
-
-    def __call__(self, body: bytes, *, status: int, request: str) -> T_co:
-        """Decode one answer."""
-
-
-class ShoonyaClient:
+class ShoonyaClient(BrokerClient[SignIn]):
     """
     A provider (``provider.base.Provider``) with Shoonya's sign-ins and snapshots on top.
 
@@ -68,46 +57,19 @@ class ShoonyaClient:
         self, http: Http, urls: ShoonyaUrls, account_name: str, credentials: Credentials, state: StatePort,
         clock: Clock,
     ) -> None:
-        self._http = http
-        self._urls = urls
-        self._account = account_name
-        self._credentials = credentials
-        self._clock = clock
         made_for = {"generation": urls.generation, "rest": urls.rest}
-        self._tokens = Tokens(state, f"sign-in-{PROVIDER}-{account_name}", made_for, _pack, _unpack)
+        tokens = Tokens(state, f"sign-in-{PROVIDER}-{account_name}", made_for, _pack, _unpack)
+        super().__init__(http, account_name, credentials.uid, tokens, clock)
+        self._urls = urls
+        self._credentials = credentials
 
     def __repr__(self) -> str:
         return f"ShoonyaClient({self._account!r}, {self._urls.generation}, signed_in={self.signed_in})"
 
     @property
-    def name(self) -> str:
-        """The provider's name."""
-        return PROVIDER
-
-    @property
-    def account_name(self) -> str:
-        """The user's name for this account."""
-        return self._account
-
-    @property
-    def adopted(self) -> bool:
-        """Whether the sign-in was made by another program: never renewed or ended here."""
-        return self._tokens.adopted
-
-    @property
-    def signed_in(self) -> bool:
-        """Whether there is a token that has not been refused yet."""
-        return self._tokens.present is not None
-
-    @property
     def signed_in_until(self) -> datetime | None:
         """When the token ends by the broker's word, aware; None where it does not say."""
         return self.sign_in.expires_at if self.sign_in else None
-
-    @property
-    def sign_in(self) -> SignIn | None:
-        """The present sign-in, for the socket; its repr hides the tokens."""
-        return self._tokens.present
 
     # -- signing in ---------------------------------------------------------------------------------------------
 
@@ -121,10 +83,6 @@ class ShoonyaClient:
             await self.login_legacy()
         else:
             await login.by_browser(self, how)
-
-    async def check(self) -> str:
-        """Who is signed in, asked of the broker."""
-        return (await self.user_details()).name or self._credentials.uid
 
     async def login_with_code(self, code: str, *, state: str = "") -> SignIn:
         """
@@ -153,37 +111,16 @@ class ShoonyaClient:
 
     def adopt(self, token: str, uid: str = "") -> None:
         """Use a token that another program's sign-in made. It is never renewed or ended from here."""
-        if not token.strip() or any(c.isspace() for c in token.strip()):
-            raise ConfigError("the token to adopt is empty or holds blanks")
-        uid = uid or self._credentials.uid
-        self._tokens.keep(SignIn(uid, uid, token.strip(), token.strip()), adopted=True)
+        uid, given = uid or self._credentials.uid, to_adopt(token)
+        self._tokens.keep(SignIn(uid, uid, given, given), adopted=True)
 
-    async def renew(self) -> None:
-        """
-        Sign in again without a person: legacy only, or where another process of this lake already has.
-
-        Raises:
-            SignInLost: A person has to: OAuth, or a sign-in adopted from another program.
-            LoginRefused: With the provider's text.
-        """
-        if self._tokens.was_renewed_elsewhere():
-            return
-        if self._tokens.adopted:
-            raise self._lost("the sign-in adopted from another program has ended; sign in there, then run "
-                             f"`fnolake login {self._account} --token-from ...`")
+    async def _sign_in_again(self) -> None:
         if self._urls.generation != LEGACY:
             raise self._lost(f"the sign-in has ended; run `fnolake login {self._account}`")
         await self.login_legacy()
 
-    async def logout(self) -> None:
-        """End the sign-in at Shoonya and forget it; one made by another program is only forgotten."""
-        try:
-            if self._tokens.present is not None and not self._tokens.adopted:
-                await self._ask("Logout", {"ordersource": "API"}, wire.decode_object)
-        except SignInLost:
-            return
-        finally:
-            self._tokens.forget()
+    async def _end_sign_in(self) -> None:
+        await self._ask("Logout", {"ordersource": "API"}, wire.decode_object)
 
     def _accept(self, sign_in: SignIn) -> SignIn:
         if sign_in.uid.upper() != self._credentials.uid.upper():
@@ -192,9 +129,6 @@ class ShoonyaClient:
                 "account for the other", provider=PROVIDER, request="GenAcsTok")
         self._tokens.keep(sign_in, adopted=False)
         return sign_in
-
-    def _lost(self, message: str) -> SignInLost:
-        return SignInLost(f"{self._account}: {message}", provider=PROVIDER)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -214,7 +148,7 @@ class ShoonyaClient:
             "", exchange, request.contract.token, (request.start, request.end), request.interval)
         answer, rows = await self._ask("TPSeries", fields, wire.decode_tpseries, label)
         return Page(
-            request, PROVIDER, self._account, self._clock.now(), _hash(answer.body), rows,
+            request, PROVIDER, self._account, self._clock.now(), payload_hash(answer.body), rows,
             wire_bytes=len(answer.body),
         )
 
@@ -230,13 +164,13 @@ class ShoonyaClient:
             ProviderFault: It is not there now, or what came is no zip.
         """
         name = f"{exchange}_symbols.txt.zip"
-        with _named():
+        with self._named():
             answer = await self._http.get(f"{self._urls.masters.rstrip('/')}/{name}", limit_bytes=MASTER_LIMIT)
         if answer.status != 200 or answer.body[:2] != b"PK":
             raise ProviderFault(f"{name} is not there now (HTTP {answer.status}, {len(answer.body)} bytes); it is "
                                 "refreshed before the market opens, try again later", provider=PROVIDER, request=name)
         stamp = datetime.combine(day, time(), IST)
-        return RawFile(PROVIDER, name, stamp, answer.body, self._clock.now(), _hash(answer.body))
+        return RawFile(PROVIDER, name, stamp, answer.body, self._clock.now(), payload_hash(answer.body))
 
     async def masters(self, day: date) -> list[RawFile]:
         """All masters, one after the other; errors as for :meth:`master`."""
@@ -245,10 +179,6 @@ class ShoonyaClient:
     def decode_master(self, raw: RawFile) -> Master:
         """Listings of a fetched master; errors as for ``symbols.parse_master``."""
         return symbols.parse_master(raw.name.partition("_")[0], raw.body, ist_date(raw.day or raw.fetched_at))
-
-    def in_scope(self, masters: list[Master]) -> list[Master]:
-        """The same masters without what fnolake does not capture, see ``scope.in_scope``."""
-        return in_scope(masters)
 
     async def quote(self, exchange: str, token: int) -> Quote:
         """A snapshot of one instrument, by the broker's exchange word. Raises UnknownSymbol."""
@@ -263,21 +193,8 @@ class ShoonyaClient:
         """Who is signed in; raises SignInLost where nobody is, so it proves a sign-in."""
         return (await self._ask("UserDetails", {}, answers.user_details))[1]
 
-    async def aclose(self) -> None:
-        """Nothing is held: the connections are the caller's and the sign-in stays."""
-
-    async def _ask(self, route: str, fields: Mapping[str, str], decode: Decoder[T], label: str = ""
-                   ) -> tuple[HttpAnswer, T]:
-        """Ask as the user who is signed in, and decode. A sign-in that is refused is forgotten at once."""
-        used = self._tokens.present
-        if used is None:
-            raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
-        answer = await self._post(route, {**fields, "uid": used.uid}, token=used.token)
-        try:
-            return answer, decode(answer.body, status=answer.status, request=label or route)
-        except SignInLost:
-            self._tokens.drop(used)
-            raise
+    async def _send(self, route: str, fields: Mapping[str, str], sign_in: SignIn) -> HttpAnswer:
+        return await self._post(route, {**fields, "uid": sign_in.uid}, token=sign_in.token)
 
     async def _post(self, route: str, fields: Mapping[str, str], *, token: str = "") -> HttpAnswer:
         legacy = self._urls.generation == LEGACY
@@ -285,7 +202,7 @@ class ShoonyaClient:
         if token and not legacy:
             headers["Authorization"] = f"Bearer {token}"
         body = wire.encode_request(fields, session_key=token if legacy else "")
-        with _named():
+        with self._named():
             return await self._http.post(f"{self._urls.rest.rstrip('/')}/{route}", body, headers)
 
 
@@ -301,17 +218,3 @@ def _unpack(held: Mapping[str, Any]) -> SignIn:
     expires = datetime.fromtimestamp(held["expires"], UTC) if held["expires"] else None
     return SignIn(held["uid"], held["actid"], held["token"], held["socket_token"], held["name"],
                   tuple(held["exchanges"]), expires)
-
-
-@contextlib.contextmanager
-def _named() -> Iterator[None]:
-    """Errors of the shared door do not know whose they are."""
-    try:
-        yield
-    except ProviderError as exc:
-        exc.provider = exc.provider or PROVIDER
-        raise
-
-
-def _hash(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=16).hexdigest()

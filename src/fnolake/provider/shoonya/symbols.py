@@ -7,7 +7,6 @@ out of scope by name, or a finding; the expiry and strike *columns* rule, tradin
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 import zlib
@@ -16,7 +15,7 @@ from datetime import date
 import polars as pl
 
 from fnolake.errors import PayloadError, ProviderFault
-from fnolake.model import Master, listing_schema
+from fnolake.model import Master, listing_schema, payload_hash
 from fnolake.provider import mastertable
 from fnolake.provider.mastertable import (
     GRAMMAR_STAMP,
@@ -64,7 +63,7 @@ def parse_master(exchange: str, body: bytes, day: date) -> Master:
         PayloadError: Not a master of that exchange.
     """
     lines = mastertable.lines(PROVIDER, exchange, _unzip(exchange, body) if body[:2] == b"PK" else body)
-    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    digest = payload_hash(body)
     if exchange in OUT_OF_SCOPE:
         if lines[0].split(",")[:3] != ["Exchange", "Token", "LotSize"]:
             refuse(PROVIDER, exchange, body)
