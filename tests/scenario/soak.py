@@ -12,11 +12,11 @@ import json
 import resource
 import sys
 import tempfile
-import time
+import time as stopwatch
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -27,12 +27,13 @@ from fnolake.emulator.universe_data import NOT_IN_MASTER
 from fnolake.errors import FnolakeError
 from fnolake.lake import Lake, open_lake
 from fnolake.market.calendar import Calendar
-from fnolake.model import Selection
+from fnolake.model import IST, Selection
 
 TWENTY = (
     "NIFTY", "BANKNIFTY", "FINNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "RELIANCE", "TCS", "INFY", "M&M", "BAJAJ-AUTO", "SBIN", "ITC",
     "VEDL", "TRENT", "HDFCBANK", "PAGEIND", "NAM-INDIA", "SUZLON", "INDIANB", "MARUTI",
 )
+AGAIN = timedelta(minutes=10)
 EXCHANGE_OF = {("NSE", "CM"): "NSE", ("NSE", "FO"): "NFO", ("BSE", "CM"): "BSE", ("BSE", "FO"): "BFO"}
 
 
@@ -46,7 +47,7 @@ class Soak:
     rate: float = 0.02
     seed: int = 1
     look_back: int = 3
-    runs: int = 4
+    runs: int = 30
     recycle: bool = False
     events: Path | None = None
 
@@ -100,7 +101,7 @@ class Result:
 
 def run(soak: Soak, folder: Path, tell: Callable[[str], None] = lambda _line: None) -> Result:
     """Every evening at 18:30: masters, files, capture, publish; and one more evening after the last session."""
-    begun = time.monotonic()
+    begun = stopwatch.monotonic()
     words = [
         "--date", soak.sessions[0].isoformat(), "--underlyings", ",".join(soak.underlyings), "--limits", "off", "--rate", "0",
         "--fault-rate", str(soak.rate), "--fault-seed", str(soak.seed), *(["--recycle-tokens"] if soak.recycle else []),
@@ -120,7 +121,7 @@ def run(soak: Soak, folder: Path, tell: Callable[[str], None] = lambda _line: No
             rows = compared(lake, emulator, soak.sessions, stopped)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         struck = Counter(one["fault"] for one in _log(emulator))
-    return Result(rows, struck, sum(asked["routes"].values()), time.monotonic() - begun, memory, stops)
+    return Result(rows, struck, sum(asked["routes"].values()), stopwatch.monotonic() - begun, memory, stops)
 
 
 def _evenings(soak: Soak) -> Iterator[tuple[date, Sequence[date]]]:
@@ -144,10 +145,11 @@ def _signed_in(desk: Desk) -> None:
 
 
 def _evening(emulator: Emulator, desk: Desk, day: date, window: Sequence[date], runs: int, tell: Callable[[str], None]) -> Counter[str]:
-    """One evening's syncs: again while one ended early or something failed, as an unattended desk would."""
-    emulator.post("/emulator/clock", {"set": f"{day}T18:30:00+05:30"})
+    """One evening's syncs: again ten minutes later while one ended early or something failed, as an unattended desk would."""
+    evening = datetime.combine(day, time(18, 30), IST)
     stops: Counter[str] = Counter()
-    for _ in range(runs):
+    for number in range(runs):
+        emulator.post("/emulator/clock", {"set": (evening + number * AGAIN).isoformat()})
         with open_lake(desk.lake, write=True, environ=desk.environment()) as lake:
             try:
                 report = lake.sync(Selection(start=window[0], end=window[-1]))
@@ -222,8 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--underlyings", default=",".join(TWENTY))
     add("--rate", type=float, default=0.02, help="share of requests with a fault")
     add("--seed", type=int, default=1)
-    add("--look-back", type=int, default=3, help="sessions that each evening looks back at")
-    add("--runs", type=int, default=4, help="syncs an evening at most")
+    add("--look-back", type=int, default=Soak.look_back, help="sessions that each evening looks back at")
+    add("--runs", type=int, default=Soak.runs, help="syncs an evening at most")
     add("--recycle-tokens", action="store_true")
     add("--events", type=Path, help="JSON file with what happens to contracts, see fnolake.emulator.events")
     add("--out", type=Path, help="write every contract-session here, as Parquet")
