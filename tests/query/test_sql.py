@@ -181,6 +181,15 @@ def test_every_view_is_what_its_description_says(lake: Lake) -> None:
         assert lake.sql(f"from {name}").columns == [column for column, _dtype in told]
 
 
+def test_the_page_lists_every_view_and_column() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+    sections = {part.split("`", 1)[0]: part for part in text.split("\n### `")[1:]}
+    assert list(sections) == [name for name in VIEWS if name != "views"]
+    for name, part in sections.items():
+        assert VIEWS[name].about in part
+        assert re.findall(r"^\| `(\S+)` \| (\S+) \| (.*) \|$", part, flags=re.MULTILINE) == list(VIEWS[name].columns), name
+
+
 def test_the_views_of_methods_are_what_the_methods_say(lake: Lake) -> None:
     assert lake.sql("from coverage").equals(lake.coverage())
     assert lake.sql("from gaps").equals(lake.gaps())

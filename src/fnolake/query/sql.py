@@ -91,7 +91,8 @@ def _check(connection: DuckDBPyConnection, query: str) -> None:
     """
     Let only one reading statement pass.
 
-    DuckDB takes ``WITH x AS (COPY …)`` for a SELECT and lets it overwrite the very files that may be read, so the word is refused.
+    DuckDB runs a COPY inside EXPLAIN ANALYZE, and takes ``WITH x AS (COPY …)`` for a SELECT (2.0); both may overwrite the very files
+    that may be read, so the word is refused.
     """
     statements = connection.extract_statements(query)
     if not statements:
