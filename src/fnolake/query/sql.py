@@ -12,7 +12,8 @@ import difflib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ MEMORY = "1GB"
 """Of DuckDB; what is larger spills."""
 SPILL = "10GB"
 THREADS = 4
+_LOOK_UP_S = 0.05
 
 _READS = ("SELECT", "EXPLAIN", "MULTI")
 _CATALOGS = {"show", "describe", "desc", "information_schema", "query", "query_table", "sqlite_master"}
@@ -63,15 +65,11 @@ def ask(store: Store, given: Frames, query: str, params: Sequence[object] | Mapp
             _check(connection, query)
             _lock(connection, make_views(connection, store, given, _named(query)))
             connection.execute("begin transaction read only")
-            return _plain(pl.DataFrame(connection.sql(query, params=params).to_arrow_table()))
+            return _interruptible(connection, lambda: _plain(pl.DataFrame(connection.sql(query, params=params).to_arrow_table())))
         except duckdb.Error as error:
             raise QueryError(_told(error, query)) from error
         except pl.exceptions.PolarsError as error:
             raise QueryError(f"a column of the answer has a type that polars does not know (an interval?): cast it, as in x::varchar ({_first_line(error)})") from error
-        except RuntimeError as error:
-            if "interrupted" not in str(error).lower():
-                raise
-            raise KeyboardInterrupt from error
 
 
 def _open(spill: str) -> DuckDBPyConnection:
@@ -85,6 +83,26 @@ def _open(spill: str) -> DuckDBPyConnection:
     connection.execute("set TimeZone = 'Asia/Kolkata'")
     connection.execute("create schema lake")
     return connection
+
+
+def _interruptible(connection: DuckDBPyConnection, work: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """
+    Wait for a query in a thread of its own.
+
+    DuckDB asks for signals only between tasks of the thread that called it, and a task may be the whole query; so this thread
+    hears Ctrl-C and tells it. It looks up often, for where a signal reaches another thread (or on Windows) a blocked wait does
+    not end; and it tells DuckDB until it has ended, for told before the query has begun it forgets.
+    """
+    with ThreadPoolExecutor(1, "fnolake-sql") as alone:
+        answer = alone.submit(work)
+        try:
+            while not answer.done():
+                wait([answer], timeout=_LOOK_UP_S)
+            return answer.result()
+        finally:
+            while not answer.done():
+                connection.interrupt()
+                wait([answer], timeout=_LOOK_UP_S)
 
 
 def _check(connection: DuckDBPyConnection, query: str) -> None:
