@@ -34,7 +34,7 @@ def standing(store: Store, contracts: Sequence[int], session: date, until_us: in
     midnight = ist_midnight_us(session)
     minute = (pl.col("ts").dt.epoch("us") - midnight) // MINUTE_US
     rows = store.bars(contracts, [session]).filter(
-        _of_names(store, contracts), pl.col("phase") == "continuous", pl.col("ts") <= utc_from_us(until_us - MINUTE_US),
+        pl.col("phase") == "continuous", pl.col("ts") <= utc_from_us(until_us - MINUTE_US),
     )
     last = rows.group_by("contract").agg(
         price=(minute * _PRICE_BASE + pl.col("close_paise")).max(), said=(minute * _OI_BASE + pl.col("oi")).max(), volume=pl.col("volume").sum(),
@@ -43,12 +43,6 @@ def standing(store: Store, contracts: Sequence[int], session: date, until_us: in
         "contract", last_paise=pl.col("price") % _PRICE_BASE,
         ended_us=midnight + (pl.col("price") // _PRICE_BASE + 1) * MINUTE_US, volume="volume", oi=pl.col("said") % _OI_BASE,
     ).collect()
-
-
-def _of_names(store: Store, contracts: Sequence[int]) -> pl.Expr:
-    """Lets row groups of other underlyings be skipped: files are sorted by underlying."""
-    names = store.instrument_history().filter(pl.col("contract").is_in(list(contracts)))["underlying"].unique().sort()
-    return pl.col("underlying").is_between(pl.lit(names[0]), pl.lit(names[-1])) if len(names) else pl.lit(value=True)
 
 
 def session_before(store: Store, calendar: Calendar, session: date) -> date | None:
