@@ -17,8 +17,6 @@ from fnolake.cli.output import Format, chosen, render, write_lines
 if TYPE_CHECKING:
     import polars as pl
 
-_IDENTITIES = ("from_contract", "to_contract")
-
 
 def register(app: typer.Typer) -> None:
     """Give the root command this one."""
@@ -68,11 +66,14 @@ def _said() -> Iterator[None]:
 
 
 def _for_people(rolls: pl.DataFrame) -> pl.DataFrame:
-    """The roll table with ratios to six places, and without what only programs want."""
+    """The roll table for a terminal: what matters first, ratios to six places."""
     import polars as pl
 
-    exact = pl.col("ratio", "factor").map_elements("{:.6f}".format, return_dtype=pl.String)
-    return rolls.with_columns(exact).drop(_IDENTITIES).rename({"from_symbol": "from", "to_symbol": "to"})
+    return rolls.select(
+        "session", pl.col("from_symbol").alias("from"), pl.col("to_symbol").alias("to"), "reason", "gap",
+        pl.col("ratio").map_elements("{:.6f}".format, return_dtype=pl.String), pl.col("measured_at").dt.strftime("%d %b %H:%M").alias("at"),
+        "from_price", "to_price", "measured", "offset", pl.col("factor").map_elements("{:.6f}".format, return_dtype=pl.String), "from_total", "to_total",
+    )
 
 
 def _roll_lines(rolls: pl.DataFrame) -> Iterator[str]:
