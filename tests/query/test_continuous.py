@@ -168,6 +168,21 @@ def test_contracts_that_had_expired_before_the_first_master_are_missed(tmp_path)
             lake.continuous("TCS", strict=True)
 
 
+def test_an_expiry_that_is_moved_counts_from_the_master_that_says_so(tmp_path):
+    early = date(2026, 8, 24)
+    with Store.open(tmp_path / "lake", write=True) as store:
+        take(store, SESSIONS[0], listing(1, "future", AUG), listing(2, "future", SEP))
+        take(store, SESSIONS[1], listing(1, "future", early), listing(2, "future", SEP))
+        rows = [one(1, AUG, SESSIONS[0], [100_000]), *(one(1, early, day, [100_000]) for day in SESSIONS[1:3]), *(one(2, SEP, day, [101_000]) for day in SESSIONS)]
+        commit(store, pl.concat(rows))
+    with open_lake(tmp_path / "lake", environ={}) as lake:
+        rolls = lake.rolls("TCS")
+        assert rolls.select("session", "from_symbol", "from_expiry", "gap").rows() == [(AUG, "TCS24AUG26F", early, 10.0)]
+        names = lake.continuous("TCS", strict=True)["symbol"].unique(maintain_order=True)
+        assert names.to_list() == ["TCS25AUG26F", "TCS24AUG26F", "TCS29SEP26F"]
+        assert lake.rolls("TCS", roll="days:2")["session"].to_list() == [SESSIONS[1]]
+
+
 def test_a_week_with_a_roll_in_it_is_two_bars(lake):
     weeks = lake.continuous("TCS", interval="1w", adjust="difference")
     assert weeks.select("session", "symbol", "open", "close").rows() == [

@@ -41,6 +41,7 @@ class Futures:
         self.ids = sorted(set(ids))
         self._revisions: list[_Revision] = rows.select("contract", "symbol", "expiry", "valid_from", "valid_to").rows()
         self._named = rows.select("venue", "underlying", "is_index").rows()[-1]
+        self._known = rows["expiry"].unique().to_list()
         self._expiries = Expiries.bundled(calendar)
 
     def on(self, session: date) -> list[Listed]:
@@ -54,13 +55,13 @@ class Futures:
         return next((one[1] for one in reversed(names) if _valid(one, session)), names[-1][1])
 
     def _unknown(self, session: date, nearest: date) -> list[Listed]:
-        """Monthly expiries by rule from a session to well before the nearest that is known."""
+        """Monthly expiries by rule from a session to before the nearest that is known, of which no contract is known, moved or not."""
         venue, underlying, is_index = self._named
         found = []
         month = session.replace(day=1)
         while month <= nearest:
             rule = self._expiries.monthly(venue, underlying, month.year, month.month, is_index=is_index)
-            if rule is not None and rule.day >= session and rule.day + _SLACK < nearest:
+            if rule is not None and session <= rule.day < nearest and not any(abs(day - rule.day) <= _SLACK for day in self._known):
                 found.append(Listed.unknown(rule.day))
             month = (month + timedelta(days=32)).replace(day=1)
         return found
