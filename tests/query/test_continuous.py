@@ -10,6 +10,8 @@ from polars.testing import assert_frame_equal
 from tests.model_lake import fill
 from tests.query.test_bars import bars as flat_bars
 from tests.query.test_bars import commit, listing, take
+from tests.store.conftest import raw
+from tests.store.test_exchange import day, row
 
 from fnolake.emulator.world import World
 from fnolake.errors import NotCovered, QueryError, UnknownInstrument
@@ -155,6 +157,20 @@ def test_a_gap_is_said_and_a_strict_reading_refuses_it(tmp_path):
         with pytest.warns(UserWarning, match="no roll by volume was decided"):
             lake.continuous("TCS", roll="volume", start=SESSIONS[2])
         assert lake.continuous("TCS", start=SESSIONS[2], strict=True).height == len(SESSIONS) - 2
+
+
+@pytest.mark.parametrize(("rule", "rolled"), [("volume", []), ("oi", [SESSIONS[2]])])
+def test_what_the_exchange_says_did_not_trade_is_known_though_nobody_asked_for_it(tmp_path, rule, rolled):
+    first = SESSIONS[:3]
+    with build(tmp_path, *(one(1, AUG, each, [100_000], oi=10) for each in first), *(one(2, SEP, each, [101_000], oi=9) for each in (first[0], first[2])), expiries=(AUG, SEP)) as lake:
+        with pytest.warns(UserWarning, match=f"2026-08-24: no roll by {rule} was decided"):
+            assert lake.rolls("TCS", roll=rule).is_empty()
+    quiet = row(2, kind="future", strike_paise=None, right=None, expiry=SEP, volume=0, trades=0, oi=11)
+    with Store.open(tmp_path / "lake", write=True) as store:
+        store.take_exchange_day(day(first[1], quiet), raw("fo.csv"))
+    with open_lake(tmp_path / "lake", environ={}) as lake:
+        assert lake.rolls("TCS", roll=rule)["session"].to_list() == rolled
+        assert lake.continuous("TCS", which="next", strict=True)["session"].to_list() == [first[0], first[2]]
 
 
 def test_contracts_that_had_expired_before_the_first_master_are_missed(tmp_path):

@@ -165,15 +165,25 @@ def _stays(calendar: Calendar, captured: Sequence[date], days: int) -> Callable[
 
 
 def _totals(store: Store, ids: Sequence[int], sessions: Sequence[date], by: str) -> Totals:
-    """Of every covered contract-session: units traded in all phases, or the last open interest."""
+    """
+    Of every covered contract-session: units traded in all phases, or the last open interest.
+
+    What was never asked for because nothing was traded has the exchange's.
+    """
     total = pl.col("volume").sum() if by == "volume" else pl.col("oi").sort_by("ts").drop_nulls().last()
     rows = store.bars(ids, sessions).group_by("session", "contract").agg(total=total).drop_nulls("total").collect()
     missing = store.missing(pl.DataFrame({"contract": list(ids)}, schema={"contract": pl.Int64}), sessions)
-    totals = {(day, contract): total for day, contract, total in rows.join(missing, on=["session", "contract"], how="anti").iter_rows()}
-    if by == "volume":
-        without = set(missing.select("session", "contract").rows())
-        totals = {(day, contract): 0 for day in sessions for contract in ids if (day, contract) not in without} | totals
-    return totals
+    quiet = _untraded(store, missing)
+    without = set(missing.select("session", "contract").rows())
+    start = {(day, contract): 0 for day in sessions for contract in ids if (day, contract) not in without} if by == "volume" else {}
+    known = [*rows.join(missing, on=["session", "contract"], how="anti").iter_rows(), *quiet.select("session", "contract", by).drop_nulls().iter_rows()]
+    return start | {(day, contract): total for day, contract, total in known}
+
+
+def _untraded(store: Store, missing: pl.DataFrame) -> pl.DataFrame:
+    """The exchange's rows of contract-sessions that are not covered because nothing was traded."""
+    rows = store.exchange_rows(missing["session"].unique().to_list()).filter(pl.col("volume") == 0)
+    return rows.join(missing, on=["session", "contract"], how="semi")
 
 
 def _held_frame(kept: Sequence[Held]) -> pl.DataFrame:
@@ -258,7 +268,7 @@ def _tell(store: Store, futures: Futures, made: Series, kept: Sequence[Held], as
         names = sorted({futures.symbol(contract, day) for contract, day in missing})
         said.append(f"{_span([day for _, day in missing])}: {', '.join(names)} not covered (`fnolake gaps --underlying {ask.underlying}` says why)")
     if unsure := [one.session for one in kept if one.undecided]:
-        said.append(f"{_span(unsure)}: no roll by {ask.rule.by} was decided, for the session before is not covered")
+        said.append(f"{_span(unsure)}: no roll by {ask.rule.by} was decided, for that of the session before is not known")
     if bare := made.rolls.filter(measured="none")["session"].to_list():
         said.append(f"{_span(bare)}: the two contracts of the roll never traded in one session, so it cannot be adjusted")
     if said and ask.strict:
@@ -271,10 +281,7 @@ def _missing(store: Store, made: Series) -> list[tuple[int, date]]:
     """Held contract-sessions that are not covered and that the exchange's file does not call untraded."""
     pairs = made.held.drop_nulls("contract")
     gone = store.missing(pairs, pairs["session"].to_list()).join(pairs, on=["session", "contract"], how="semi")
-    if gone.is_empty():
-        return []
-    quiet = store.exchange_rows(gone["session"].unique().to_list()).filter(pl.col("volume") == 0)
-    return gone.join(quiet, on=["session", "contract"], how="anti").sort("session").select("contract", "session").rows()
+    return gone.join(_untraded(store, gone), on=["session", "contract"], how="anti").sort("session").select("contract", "session").rows()
 
 
 def _span(days: Sequence[date]) -> str:
