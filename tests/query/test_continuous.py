@@ -11,7 +11,8 @@ from tests.model_lake import fill
 from tests.query.test_bars import bars as flat_bars
 from tests.query.test_bars import commit, listing, take
 from tests.store.conftest import raw
-from tests.store.test_exchange import day, row
+from tests.store.test_exchange import day as exchange_day
+from tests.store.test_exchange import row as exchange_row
 
 from fnolake.emulator.world import World
 from fnolake.errors import NotCovered, QueryError, UnknownInstrument
@@ -162,12 +163,12 @@ def test_a_gap_is_said_and_a_strict_reading_refuses_it(tmp_path):
 @pytest.mark.parametrize(("rule", "rolled"), [("volume", []), ("oi", [SESSIONS[2]])])
 def test_what_the_exchange_says_did_not_trade_is_known_though_nobody_asked_for_it(tmp_path, rule, rolled):
     first = SESSIONS[:3]
-    with build(tmp_path, *(one(1, AUG, each, [100_000], oi=10) for each in first), *(one(2, SEP, each, [101_000], oi=9) for each in (first[0], first[2])), expiries=(AUG, SEP)) as lake:
-        with pytest.warns(UserWarning, match=f"2026-08-24: no roll by {rule} was decided"):
-            assert lake.rolls("TCS", roll=rule).is_empty()
-    quiet = row(2, kind="future", strike_paise=None, right=None, expiry=SEP, volume=0, trades=0, oi=11)
+    tables = [one(1, AUG, each, [100_000], oi=10) for each in first] + [one(2, SEP, each, [101_000], oi=9) for each in (first[0], first[2])]
+    with build(tmp_path, *tables, expiries=(AUG, SEP)) as lake, pytest.warns(UserWarning, match=f"2026-08-24: no roll by {rule} was decided"):
+        assert lake.rolls("TCS", roll=rule).is_empty()
+    quiet = exchange_row(2, kind="future", strike_paise=None, right=None, expiry=SEP, volume=0, trades=0, oi=11)
     with Store.open(tmp_path / "lake", write=True) as store:
-        store.take_exchange_day(day(first[1], quiet), raw("fo.csv"))
+        store.take_exchange_day(exchange_day(first[1], quiet), raw("fo.csv"))
     with open_lake(tmp_path / "lake", environ={}) as lake:
         assert lake.rolls("TCS", roll=rule)["session"].to_list() == rolled
         assert lake.continuous("TCS", which="next", strict=True)["session"].to_list() == [first[0], first[2]]
