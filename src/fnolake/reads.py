@@ -183,7 +183,7 @@ class LakeReads:
 
         ask = Ask(underlying.strip().upper(), rule_of(roll), which, start, end, strict)
         ids = pick(selected_contracts(self.store, Selection()), ask.underlying, "future")["contract"].to_list()
-        return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask)
+        return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask, lambda: self._calendar.last_finished(self.clock.now()))
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

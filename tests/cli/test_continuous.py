@@ -50,6 +50,6 @@ def test_a_gap_is_one_line_on_stderr_and_strict_is_exit_3(tmp_path):
     with build(tmp_path, *(one(1, AUG, day, [100_000]) for day in SESSIONS[: EXPIRED + 1] if day != SESSIONS[1])) as lake:
         done = run(lake, "TCS", "--format", "table")
         assert done.exit_code == 0
-        assert done.stderr == "warning: TCS: 2026-08-21: TCS25AUG26F not covered (`fnolake gaps --underlying TCS` says why)\n"
+        assert done.stderr == "fnolake: TCS: 2026-08-21: TCS25AUG26F not covered (`fnolake gaps --underlying TCS` says why)\n"
         assert run(lake, "TCS", "--strict").exit_code == 3
         assert run(lake, "TCS", "--roll", "x").exit_code == 2

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.model_lake import fill
+from tests.provider.fakes import FakeClock
 from tests.query.test_bars import bars as flat_bars
 from tests.query.test_bars import commit, listing, take
 from tests.store.conftest import raw
@@ -15,7 +16,7 @@ from tests.store.test_exchange import day as exchange_day
 from tests.store.test_exchange import row as exchange_row
 
 from fnolake.emulator.world import World
-from fnolake.errors import NotCovered, QueryError, UnknownInstrument
+from fnolake.errors import GapWarning, NotCovered, QueryError, UnknownInstrument
 from fnolake.lake import open_lake
 from fnolake.market.calendar import Calendar
 from fnolake.model import IST
@@ -140,7 +141,7 @@ def test_contracts_that_never_trade_in_one_minute_are_measured_by_a_stated_rule(
         assert roll["measured_at"] == datetime(2026, 8, 21, 9, 15, tzinfo=IST)
     never = [one(2, SEP, day, [103_000]) for day in SESSIONS[EXPIRED + 1:]]
     with build(tmp_path / "none", *held, *never, expiries=(AUG, SEP)) as lake:
-        with pytest.warns(UserWarning, match="never traded in one session, so it cannot be adjusted"):
+        with pytest.warns(GapWarning, match="never traded in one session, so it cannot be adjusted"):
             rolls = lake.rolls("TCS")
         assert rolls.select("measured", "gap", "ratio", "offset", "factor").row(0) == ("none", None, None, 0.0, 1.0)
         with pytest.raises(NotCovered, match="never traded"):
@@ -150,12 +151,13 @@ def test_contracts_that_never_trade_in_one_minute_are_measured_by_a_stated_rule(
 def test_a_gap_is_said_and_a_strict_reading_refuses_it(tmp_path):
     whole = [one(1, AUG, day, [100_000]) for day in SESSIONS[: EXPIRED + 1] if day != SESSIONS[1]]
     with build(tmp_path, *whole, *(one(2, SEP, day, [101_000]) for day in SESSIONS[EXPIRED:]), expiries=(AUG, SEP)) as lake:
-        with pytest.warns(UserWarning, match="TCS: 2026-08-21: TCS25AUG26F not covered"):
+        with pytest.warns(GapWarning, match="TCS: 2026-08-21: TCS25AUG26F not covered"):
             assert lake.continuous("TCS")["session"].n_unique() == len(SESSIONS) - 1
         with pytest.raises(NotCovered) as caught:
             lake.continuous("TCS", strict=True)
         assert caught.value.missing == [(1, SESSIONS[1])]
-        with pytest.warns(UserWarning, match="no roll by volume was decided"):
+        assert caught.value.spans == (("TCS25AUG26F", SESSIONS[1], SESSIONS[1], "not_covered"),)
+        with pytest.warns(GapWarning, match="no roll by volume was decided"):
             lake.continuous("TCS", roll="volume", start=SESSIONS[2])
         assert lake.continuous("TCS", start=SESSIONS[2], strict=True).height == len(SESSIONS) - 2
 
@@ -164,7 +166,7 @@ def test_a_gap_is_said_and_a_strict_reading_refuses_it(tmp_path):
 def test_what_the_exchange_says_did_not_trade_is_known_though_nobody_asked_for_it(tmp_path, rule, rolled):
     first = SESSIONS[:3]
     tables = [one(1, AUG, each, [100_000], oi=10) for each in first] + [one(2, SEP, each, [101_000], oi=9) for each in (first[0], first[2])]
-    with build(tmp_path, *tables, expiries=(AUG, SEP)) as lake, pytest.warns(UserWarning, match=f"2026-08-24: no roll by {rule} was decided"):
+    with build(tmp_path, *tables, expiries=(AUG, SEP)) as lake, pytest.warns(GapWarning, match=f"2026-08-24: no roll by {rule} was decided"):
         assert lake.rolls("TCS", roll=rule).is_empty()
     quiet = exchange_row(2, kind="future", strike_paise=None, right=None, expiry=SEP, volume=0, trades=0, oi=11)
     with Store.open(tmp_path / "lake", write=True) as store:
@@ -174,15 +176,25 @@ def test_what_the_exchange_says_did_not_trade_is_known_though_nobody_asked_for_i
         assert lake.continuous("TCS", which="next", strict=True)["session"].to_list() == [first[0], first[2]]
 
 
+def test_sessions_that_were_asked_for_and_not_captured_are_gaps_once_they_are_finished(lake):
+    lake._clock_value = FakeClock(1_000_000.0 - timedelta(days=80, hours=2).total_seconds())
+    for asked, lacking in (({"start": date(2026, 8, 18)}, "2 sessions from 2026-08-18 to 2026-08-19"), ({"end": date(2026, 9, 4)}, "2 sessions from 2026-08-31 to 2026-09-01"),
+                           ({"start": date(2026, 8, 31), "end": date(2026, 8, 31)}, "2026-08-31: TCS29SEP26F")):
+        with pytest.warns(GapWarning, match=lacking):
+            lake.continuous("TCS", **asked)
+    assert lake.continuous("TCS", end=SESSIONS[-1], strict=True).height
+
+
 def test_contracts_that_had_expired_before_the_first_master_are_missed(tmp_path):
     """A lake that knows only September must not take it for the front contract of August."""
     days = SESSIONS[EXPIRED - 1:]
     with build(tmp_path, *(one(1, SEP, day, [101_000]) for day in days), since=SESSIONS[-1], expiries=(SEP, OCT)) as lake:
-        with pytest.warns(UserWarning, match="2 sessions from 2026-08-24 to 2026-08-25: this lake does not know the contract of that time"):
+        with pytest.warns(GapWarning, match="2 sessions from 2026-08-24 to 2026-08-25: this lake does not know the contract of that time"):
             got = lake.continuous("TCS")
         assert got["session"].to_list() == days[2:]
-        with pytest.raises(NotCovered):
+        with pytest.raises(NotCovered) as caught:
             lake.continuous("TCS", strict=True)
+        assert (caught.value.missing, caught.value.spans) == ([], (("", days[0], days[1], "contract_unknown"),))
 
 
 def test_an_expiry_that_is_moved_counts_from_the_master_that_says_so(tmp_path):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fnolake.cli import view
-from fnolake.cli.desk import desk_of, say
+from fnolake.cli.desk import desk_of, warned
 from fnolake.cli.options import FormatOption, FromOption, SessionOption, ToOption, span_of
 from fnolake.cli.output import Format, chosen, render, write_lines
+from fnolake.errors import GapWarning
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,27 +42,20 @@ def continuous(
     """
     first, last = span_of(session, start, end)
     as_table = chosen(form) is Format.TABLE
-    with desk_of(context).open() as lake, _said():
+    with desk_of(context).open() as lake, warned():
         frame = None if rolls else lake.continuous(
             underlying, roll=roll, adjust=adjust, which=which, start=first, end=last, interval=interval, strict=strict,
         )
-        table = lake.rolls(underlying, roll=roll, which=which, start=first, end=last, strict=strict) if rolls or as_table else None
+        with warnings.catch_warnings():
+            if frame is not None:
+                warnings.simplefilter("ignore", GapWarning)
+            table = lake.rolls(underlying, roll=roll, which=which, start=first, end=last, strict=strict) if rolls or as_table else None
     if frame is not None:
         render(view.without_echoes(frame) if as_table else frame, form, nothing="No bars of its futures in these sessions: fnolake gaps says why, fnolake sync fetches them")
     if table is not None and rolls:
         render(_for_people(table) if as_table else table, form, nothing="No roll in these sessions.")
     elif table is not None:
         write_lines(_roll_lines(table))
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Warnings of a read as lines on stderr, each once."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for text in dict.fromkeys(str(one.message) for one in caught):
-        say(f"warning: {text}")
 
 
 def _for_people(rolls: pl.DataFrame) -> pl.DataFrame:

@@ -61,8 +61,8 @@ def anchors(
     Raises:
         UnknownSession: The hours of a session are not known.
     """
-    not_before = since or {}
-    first = {day: max(_first_session(calendar, interval, day), not_before.get(day, date.min)) for day in sessions}
+    first = {day: _first_session(calendar, interval, day) for day in sessions}
+    first |= {day: max(first[day], begins) for day, begins in (since or {}).items() if day in first}
     found: dict[tuple[date, str, str, str, str], _Starts] = {}
     for venue, underlying, kind, is_index in names:
         contract = _any_contract(venue, underlying, kind, is_index=is_index)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 
-from fnolake.errors import NotCovered, QueryError
+from fnolake.errors import GapWarning, NotCovered, QueryError
 from fnolake.market.calendar import Calendar
 from fnolake.model import IST
 from fnolake.query.anchors import Anchors, anchors
@@ -95,28 +95,42 @@ def adjustment_of(given: str | None) -> str | None:
     return None if word == "none" else word
 
 
-def series(store: Store, calendar: Calendar, futures: Futures, ask: Ask) -> Series:
+def series(store: Store, calendar: Calendar, futures: Futures, ask: Ask, finished: Callable[[], date]) -> Series:
     """
     Decide what is held and measure the rolls.
 
     Rolls are decided from the lake's first session on, whatever is asked, so that a series does not depend on where it begins.
+
+    Args:
+        store: The lake's.
+        calendar: Its sessions.
+        futures: Of the underlying.
+        ask: The question.
+        finished: The last finished session; asked only where ``ask.end`` is after what was captured.
 
     Raises:
         NotCovered: ``strict``, and something of it is missing.
         UnknownSession: A roll days before an expiry hangs on dates of which nobody knows whether they trade.
     """
     captured = [day for day in store.sessions(futures.ids) if ask.end is None or day <= ask.end]
-    if not captured:
-        return Series(pl.DataFrame(schema={"session": pl.Date, "contract": pl.Int64, "first": pl.Date}))
-    first = min(captured[0], ask.start or captured[0])
-    sessions = sorted({*captured, *calendar.sessions(first, captured[-1])})
-    listed = {day: futures.on(day) for day in sessions}
+    listed = {day: futures.on(day) for day in _sessions(calendar, captured, ask, finished)}
     totals = {} if ask.rule.by == "expiry" else _totals(store, futures.ids, captured, ask.rule.by)
     found = hold(ask.rule, listed, _stays(calendar, captured, ask.rule.days), totals, second=ask.which == "next")
     kept = [one for one in found if ask.start is None or one.session >= ask.start]
     made = Series(_held_frame(kept), _rolls(store, futures, kept))
     _tell(store, futures, made, kept, ask)
     return made
+
+
+def _sessions(calendar: Calendar, captured: Sequence[date], ask: Ask, finished: Callable[[], date]) -> list[date]:
+    """Every session from the first captured, or asked for, to the last, without those that are not finished."""
+    begins = [*captured[:1], *([ask.start] if ask.start else [])]
+    if not begins or not (captured or ask.end):
+        return []
+    first, last = min(begins), captured[-1] if captured else date.min
+    if ask.end is not None and last < ask.end:
+        last = max(last, min(ask.end, finished()))
+    return sorted({*captured, *calendar.sessions(first, last)})
 
 
 def bars(
@@ -260,21 +274,35 @@ def _tell(store: Store, futures: Futures, made: Series, kept: Sequence[Held], as
         NotCovered: Something is, and the question is strict.
     """
     said = []
-    unknown = [one for one in kept if one.listed is None or not one.listed.is_known]
-    missing = _missing(store, made)
+    unknown = [one.session for one in kept if one.listed is None or not one.listed.is_known]
+    missing = [(futures.symbol(contract, day), day, contract) for contract, day in _missing(store, made)]
     if unknown:
-        said.append(f"{_span([one.session for one in unknown])}: this lake does not know the contract of that time")
+        said.append(f"{_span(unknown)}: this lake does not know the contract of that time")
     if missing:
-        names = sorted({futures.symbol(contract, day) for contract, day in missing})
-        said.append(f"{_span([day for _, day in missing])}: {', '.join(names)} not covered (`fnolake gaps --underlying {ask.underlying}` says why)")
+        names = ", ".join(dict.fromkeys(symbol for symbol, *_ in missing))
+        said.append(f"{_span([day for _, day, _ in missing])}: {names} not covered (`fnolake gaps --underlying {ask.underlying}` says why)")
     if unsure := [one.session for one in kept if one.undecided]:
         said.append(f"{_span(unsure)}: no roll by {ask.rule.by} was decided, for that of the session before is not known")
     if bare := made.rolls.filter(measured="none")["session"].to_list():
         said.append(f"{_span(bare)}: the two contracts of the roll never traded in one session, so it cannot be adjusted")
+    text = f"{ask.underlying}: {'; '.join(said)}"
     if said and ask.strict:
-        raise NotCovered(f"{ask.underlying}: {'; '.join(said)}", [*missing, *((0, one.session) for one in unknown)])
+        places = {one.session: place for place, one in enumerate(kept)}
+        lost = [("", day, "contract_unknown") for day in unknown] + [(symbol, day, "not_covered") for symbol, day, _ in missing]
+        raise NotCovered(text, [(contract, day) for _, day, contract in missing], _spans(lost, places))
     if said:
-        warnings.warn(f"{ask.underlying}: {'; '.join(said)}", UserWarning, stacklevel=5)
+        warnings.warn(text, GapWarning, stacklevel=5)
+
+
+def _spans(lost: Sequence[tuple[str, date, str]], places: Mapping[date, int]) -> tuple[tuple[str, object, object, str], ...]:
+    """(symbol, first session, last session, reason), sessions in a row being one."""
+    found: list[tuple[str, date, date, str]] = []
+    for symbol, day, reason in sorted(lost, key=lambda one: one[1]):
+        if found and (found[-1][0], found[-1][3]) == (symbol, reason) and places[day] == places[found[-1][2]] + 1:
+            found[-1] = (symbol, found[-1][1], day, reason)
+        else:
+            found.append((symbol, day, day, reason))
+    return tuple(found)
 
 
 def _missing(store: Store, made: Series) -> list[tuple[int, date]]:
