@@ -141,3 +141,9 @@ def test_sessions_to_an_expiry_are_counted_where_the_calendar_knows_enough():
     with pytest.raises(UnknownSession, match=r"2027-01-01.*count 3 sessions up to 2027-01-07"):
         CALENDAR.reaches(eve, date(2027, 1, 7), 3)
     assert CALENDAR.reaches(eve, date(2027, 1, 7), 3, {date(2027, 1, day) for day in (4, 5, 6)})
+
+
+def test_a_contract_that_was_passed_over_is_not_held_when_the_one_after_it_is_gone():
+    totals = {(SESSIONS[0], 1): 1, (SESSIONS[0], 3): 2}
+    listed = {day: (NEAR, NEXT, FAR) if day < SESSIONS[4] else (NEAR, NEXT) for day in SESSIONS}
+    assert [one.listed for one in hold(VOLUME, listed, stays(0), totals)][3:5] == [FAR, None]
