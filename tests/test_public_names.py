@@ -16,7 +16,7 @@ HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
     "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "bars", "calendar",
     "clock", "close", "compare", "coverage", "gaps", "instrument_history", "instruments", "path", "plan", "repairs", "status",
-    "sync", "take_files", "upkeep", "verify",
+    "scan", "sync", "take_files", "upkeep", "verify",
 }
 
 
