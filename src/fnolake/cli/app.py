@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from fnolake import __version__
-from fnolake.cli import capture, certify, chain, continuous, files, read, setup
+from fnolake.cli import bars, capture, certify, chain, continuous, files, read, setup
 from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
 
@@ -112,6 +112,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars):
         part.register(app)
     return app
