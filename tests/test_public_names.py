@@ -15,8 +15,8 @@ SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
 HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
     "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "bars", "calendar",
-    "clock", "close", "compare", "coverage", "gaps", "instrument_history", "instruments", "path", "plan", "repairs", "status",
-    "sync", "take_files", "upkeep", "verify",
+    "clock", "close", "compare", "coverage", "export", "gaps", "instrument_history", "instruments", "path", "plan", "repairs", "status",
+    "sync", "take_files", "to_pandas", "upkeep", "verify",
 }
 
 
