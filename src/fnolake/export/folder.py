@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from fnolake import __version__
 from fnolake.errors import ConfigError
@@ -44,7 +45,7 @@ class Folder:
         overwrite: Replace what is there; otherwise it stays.
         dry_run: Write nothing, count everything.
 
-    ``written`` and ``kept``: rows by relative path; ``stale``: kept ones that were written with other rows than there are now.
+    ``written`` and ``kept``: rows by relative path; ``bars``: how many of them were written; ``stale``: kept ones that were written with other rows than there are now.
     """
 
     path: Path
@@ -53,12 +54,23 @@ class Folder:
     written: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
+    bars: int = 0
     _before: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._before = {name: int(rows) for name, rows in self._manifest().get("files", {}).items()}
+    def claim(self, target: str) -> None:
+        """
+        Look what an earlier export left here.
 
-    def put(self, name: str, rows: int, write: Callable[[Path], object]) -> bool:
+        Raises:
+            ConfigError: It was for another target, whose files could bear the same names.
+        """
+        before = self._manifest()
+        others = {run["target"] for run in before.get("exports", [])} - {target}
+        if others:
+            raise ConfigError(f"{self.path} holds an export for {', '.join(sorted(others))}: give {target} a folder of its own")
+        self._before = {name: int(rows) for name, rows in before.get("files", {}).items()}
+
+    def put(self, name: str, rows: int, write: Callable[[Path], object], *, bars: int | None = None) -> bool:
         """
         Write a file, unless it is there.
 
@@ -66,6 +78,7 @@ class Folder:
             name: Relative to the folder, with ``/``.
             rows: What it will hold.
             write: Writes it to the path that it is given.
+            bars: How many bars no other file holds; all of its rows by default.
 
         Returns:
             Whether it was written, or would be.
@@ -78,6 +91,7 @@ class Folder:
             self.keep(name, rows)
             return False
         self.written[name] = rows
+        self.bars += rows if bars is None else bars
         if not self.dry_run:
             self._write(target, write)
         return True
@@ -138,7 +152,7 @@ class Folder:
         self._write(self.path / MANIFEST, lambda path: path.write_text(json.dumps(manifest, indent=1, default=str) + "\n", encoding="utf-8"))
         self._write(self.path / NOTICE, lambda path: path.write_text(text, encoding="utf-8"))
 
-    def _manifest(self) -> dict[str, dict[str, int]]:
+    def _manifest(self) -> dict[str, Any]:
         try:
             read = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
         except FileNotFoundError:

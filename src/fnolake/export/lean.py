@@ -95,7 +95,7 @@ def _one_a_month(work: Work, series: Series, bars: pl.DataFrame) -> pl.DataFrame
 
 def _put(folder: Folder, series: Series, tick: str, bars: pl.DataFrame) -> None:
     if bars.height:
-        folder.put(series.file(tick), bars.height, lambda path: _write(series, tick, bars, path))
+        folder.put(series.file(tick), bars.height, lambda path: _write(series, tick, bars, path), bars=bars.height if tick == "trade" else 0)
 
 
 def _write(series: Series, tick: str, bars: pl.DataFrame, path: Path) -> None:

@@ -63,7 +63,7 @@ class _Contract:
     def write(self, bars: pl.DataFrame | None, rows: int) -> None:
         """Instrument, then what the catalog does not hold of its bars; without bars (a dry run) only count."""
         if bars is None or self.fresh is None:
-            self.folder.written[f"data/bar/{self.kind}"] = rows
+            self._count(rows)
             return
         self.fresh.write_data([self.instrument])
         self._move()
@@ -71,6 +71,14 @@ class _Contract:
         for run in self._new(stamped):
             self.fresh.write_data(bars_of(self.kind, run))
             self._move(run.height)
+
+    def _count(self, rows: int) -> None:
+        """For a dry run: what is there is not looked into."""
+        name = f"data/bar/{self.kind}"
+        if self.there and not self.folder.overwrite and (self.folder.path / name).exists():
+            self.folder.keep(name, rows)
+        else:
+            self.folder.put(name, rows, Path.touch)
 
     def _new(self, stamped: pl.DataFrame) -> Iterator[pl.DataFrame]:
         from nautilus_trader.model.data import Bar

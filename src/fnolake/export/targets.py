@@ -75,12 +75,12 @@ def target_of(name: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did: files and rows written, files that were there and ``kept``, of these the ``stale`` ones."""
+    """What an export did: files and bars written, files that were there and ``kept``, of these the ``stale`` ones."""
 
     target: str
     folder: Path
     files: int
-    rows: int
+    bars: int
     kept: int
     stale: int
     coverage: Coverage
@@ -90,7 +90,7 @@ class Exported:
     @property
     def lines(self) -> list[str]:
         """Sentences for a person."""
-        said = [f"{'would write' if self.dry_run else 'wrote'} {count(self.files, 'file')}, {count(self.rows, 'bar')}, to {self.folder}"]
+        said = [f"{'would write' if self.dry_run else 'wrote'} {count(self.files, 'file')}, {count(self.bars, 'bar')}, to {self.folder}"]
         if self.kept:
             older = f", {self.stale:,} of them with other rows than the lake has now" if self.stale else ""
             said.append(f"{count(self.kept, 'file')} {'was' if self.kept == 1 else 'were'} there and stayed{older}; --overwrite replaces")
@@ -121,13 +121,14 @@ def export(target: Target, work: Work, folder: Folder, now: datetime, *, by: str
     """
     cut = target.cut(by)
     _fits(target, work, cut)
+    folder.claim(target.name)
     if not work.sessions:
         raise QueryError("nothing to export: no bars of it in these sessions; fnolake gaps says why, fnolake sync fetches them")
     importlib.import_module(f"fnolake.export.{target.module}").export(work, folder, cut)
     if not folder.written and not folder.kept:
         raise QueryError("nothing to export: no bars of it in this phase of these sessions; fnolake gaps says why")
     done = Exported(
-        target.name, folder.path, len(folder.written), sum(folder.written.values()), len(folder.kept), len(folder.stale), work.coverage,
+        target.name, folder.path, len(folder.written), folder.bars, len(folder.kept), len(folder.stale), work.coverage,
         tuple(work.left_out), dry_run=folder.dry_run,
     )
     folder.sign(_manifest(done, work, cut, now), [f"Made {now.astimezone(IST):%Y-%m-%d %H:%M} IST.", *done.lines])
@@ -146,7 +147,7 @@ def _fits(target: Target, work: Work, cut: str) -> None:
 def _manifest(done: Exported, work: Work, cut: str, now: datetime) -> Mapping[str, object]:
     return {
         "created": now.astimezone(IST).isoformat(timespec="seconds"), "target": done.target, "by": cut,
-        "selection": asdict(work.choice), "sessions": [str(day) for day in work.sessions], "files": done.files, "rows": done.rows,
+        "selection": asdict(work.choice), "sessions": [str(day) for day in work.sessions], "files": done.files, "bars": done.bars,
         "kept": done.kept, "coverage": {"wanted": done.coverage.wanted, "covered": done.coverage.covered, "uncovered": done.coverage.by_status},
         "left_out": list(done.left_out),
     }

@@ -26,7 +26,8 @@ def export(work: Work, folder: Folder, by: str) -> None:
             return
         for field in FIELDS:
             name = f"{fit(work.choice.label)}/{field}{work.choice.suffix}.parquet"
-            folder.put(name, sum(spool.counts.values()), lambda path, field=field: _write(spool, field, path))  # type: ignore[misc]
+            rows = sum(spool.counts.values())
+            folder.put(name, rows, lambda path, field=field: _write(spool, field, path), bars=rows if field == "close" else 0)  # type: ignore[misc]
 
 
 def _write(spool: Spool, field: str, path: Path) -> None:
