@@ -11,7 +11,18 @@ import polars as pl
 import pytest
 
 from fnolake.lake import Lake, open_lake
-from fnolake.model import Attempt, Batch, Master, Outcome, RawFile, Verdict, bar_schema, contract_symbol, listing_schema, quarantine_schema
+from fnolake.model import (
+    Attempt,
+    Batch,
+    Master,
+    Outcome,
+    RawFile,
+    Verdict,
+    bar_schema,
+    contract_symbol,
+    listing_schema,
+    quarantine_schema,
+)
 from fnolake.store.store import Store
 
 MON, TUE = date(2026, 11, 16), date(2026, 11, 17)

@@ -17,12 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+from tests.export.conftest import MON, TUE, of
 
 from fnolake.export.amibroker import definition
 from fnolake.export.lean import Series
 from fnolake.lake import Lake
-
-from tests.export.conftest import MON, TUE, of
 
 ZIPS = re.compile(
     r"(equity|index|future)/india/minute/[a-z&]+/\d{8}_(trade|openinterest)\.zip|(index)?option/india/minute/[a-z&]+/\d{8}_(trade|openinterest)_european\.zip",

@@ -53,7 +53,7 @@ def export(
         _list(form)
         return
     if symbol is None or into is None:
-        raise ConfigError(f"say what and where: fnolake export {target} RELIANCE --into FOLDER")
+        raise ConfigError(f"say what and where: fnolake export {target} {symbol or 'RELIANCE'} --into FOLDER")
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
         done = lake.export(

@@ -106,7 +106,8 @@ def count(number: int, noun: str) -> str:
 def gap_line(coverage: Coverage) -> str:
     """One line on what is not covered."""
     if not coverage.uncovered:
-        return f"all {count(coverage.wanted, 'contract-session')} of the selection are covered"
+        many = coverage.wanted != 1
+        return f"{'all' if many else 'the'} {count(coverage.wanted, 'contract-session')} of the selection {'are' if many else 'is'} covered"
     why = ", ".join(f"{number:,} {status}" for status, number in sorted(coverage.by_status.items()))
     return f"{coverage.uncovered:,} of {count(coverage.wanted, 'contract-session')} not covered ({why}); fnolake gaps says which"
 
