@@ -7,6 +7,7 @@ lot is ``lot_size`` and the multiplier 1, so that a lot's amendment changes no v
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import date, time
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fnolake.errors import ConfigError
-from fnolake.export.folder import sync_file
 from fnolake.model import ist_midnight_us
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def export(work: Work, folder: Folder, by: str) -> None:
     contracts = {row["symbol"]: row for row in work.named().iter_rows(named=True)}
     there = ParquetDataCatalog(str(folder.path)) if (folder.path / "data").is_dir() else None
     with nullcontext() if folder.dry_run else folder.scratch() as scratch:
+        fresh = None if scratch is None else ParquetDataCatalog(str(scratch / "catalog"))
         for piece in work.spool(scratch).by_contract():
-            catalog = None if scratch is None else ParquetDataCatalog(str(scratch / "catalog"))
-            _Contract(work, folder, contracts[piece.name], there, catalog).write(piece.read() if scratch else None, piece.rows)
+            _Contract(work, folder, contracts[piece.name], there, fresh).write(piece.read() if fresh else None, piece.rows)
 
 
 class _Contract:
@@ -99,8 +99,8 @@ class _Contract:
         """Files that the catalog's own code made, to where they belong."""
         root = Path(self.fresh.path)
         for made in sorted(root.rglob("*.parquet")):
-            sync_file(made)
             self.folder.put(made.relative_to(root).as_posix(), rows, made.replace)
+        shutil.rmtree(root / "data")
 
 
 def bars_of(kind: Any, rows: pl.DataFrame) -> list[Any]:  # noqa: ANN401 - nautilus_trader ships no types for these
