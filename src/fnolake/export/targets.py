@@ -48,7 +48,7 @@ TARGETS = {
         Target("csv", "csvfiles", "CSV: rupees, IST with offset", ("contract", "day")),
         Target("parquet", "parquet", "Parquet: rupees, IST", ("contract", "day")),
         Target("backtesting", "backtesting", "backtesting.py: a pandas frame a contract (Parquet)", ("contract",)),
-        Target("vectorbt", "vectorbt", "vectorbt: wide pandas frames open … volume, a column a contract (Parquet)", ("field",)),
+        Target("vectorbt", "vectorbt", "vectorbt: wide pandas frames, a column a contract (Parquet)", ("field",)),
         Target("nautilus", "nautilus", "nautilus_trader: a catalog of instruments and bars", ("contract",), "day"),
         Target("lean", "lean", "QuantConnect Lean: its data folder, market india", ("day",), "minute"),
         Target("amibroker", "amibroker", "AmiBroker: ASCII quotations and their .format", ("contract", "day")),
