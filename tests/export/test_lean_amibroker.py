@@ -5,7 +5,7 @@ Lean: names and lines as in LEAN's LeanData.cs and its Data folder (github.com/Q
 which holds for example equity/india/minute/yesbank/20190709_trade.zip with 20190709_yesbank_minute_trade.csv,
 indexoption/usa/minute/spx/20210104_trade_european.zip with 20210104_spx_minute_trade_european_call_32000000_20210115.csv, and
 future/cme/minute/es/20131007_openinterest.zip with 20131007_es_minute_openinterest_201312.csv.
-AmiBroker: fields and commands as in amibroker.com/guide/d_ascii.html (read 2026-11-21).
+AmiBroker: fields and commands as in amibroker.com/guide/d_ascii.html (a stored copy, in part) and in public programs that write for it.
 """
 
 from __future__ import annotations

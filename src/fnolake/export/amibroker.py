@@ -1,7 +1,8 @@
 """
 AmiBroker: quotations for its ASCII importer, and the format definition that reads them.
 
-Fields and commands: https://www.amibroker.com/guide/d_ascii.html (2026-11-21). No header line; open interest 0 where not sent.
+Fields and commands are those of https://www.amibroker.com/guide/d_ascii.html (stored copy, in part, 2026-11-21) and of public programs
+that write for it; AmiBroker itself, a Windows program, was not run. No header line; open interest 0 where not sent.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def export(work: Work, folder: Folder, by: str) -> None:
 def definition(*, timed: bool) -> str:
     """The importer's commands for these files."""
     fields = [field for field in FIELDS if timed or field != "Time"]
-    return "\r\n".join([f"$FORMAT {', '.join(fields)}", "$SEPARATOR ,", "$SKIPLINES 0", "$AUTOADD 1", "$CONT 1", "$BREAKONERR 0", ""])
+    return "\r\n".join([f"$FORMAT {', '.join(fields)}", "$SEPARATOR ,", "$SKIPLINES 0", "$AUTOADD 1", "$CONT 1", ""])
 
 
 def _write(bars: pl.DataFrame, path: Path, *, timed: bool) -> None:
