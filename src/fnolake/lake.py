@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, StoreError
+from fnolake.market.calendar import Calendar
 from fnolake.model import Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
+from fnolake.provider.clock import SystemClock
+from fnolake.provider.files.layout import layout_of
 from fnolake.provider.http import Http
 from fnolake.reads import LakeReads
 from fnolake.secret import resolve
@@ -47,7 +50,9 @@ from fnolake.sync.wanted import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from fnolake.sync.audits import Audit
     from fnolake.sync.certify import Certified
+    from fnolake.sync.imports import FileReport
 
 
 def _ignore(_event: Event) -> None:
@@ -80,6 +85,13 @@ def open_lake(
         store.close()
         raise StoreError(f"{folder}: the ledger is lost, the bars are there; run `fnolake upkeep --rebuild-ledger`")
     return Lake(chosen, store, variables)
+
+
+def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+    """:meth:`Lake.audit` without a lake: against the bundled calendar only."""
+    from fnolake.sync.audits import audit
+
+    return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
 
 
 class Lake(LakeReads):
@@ -199,6 +211,34 @@ class Lake(LakeReads):
         """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
         taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
         return taker.take_files(paths) if paths else taker.take_dropped()
+
+    def import_files(
+        self, path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None, *, name: str | None = None,
+        on_event: Callable[[Event], None] = _ignore, dry_run: bool = False,
+    ) -> list[FileReport]:
+        """
+        Take minute bars of files that the user owns, through the same line as a broker's answers; see docs/import.md.
+
+        Args:
+            path: A CSV, Parquet, JSON or zip file, or a folder of them.
+            preset: openalgo, kite, gdf or truedata.
+            mapping: Columns and ways of writing, instead of the preset's or of a layout of the user's own.
+            name: Bars are marked ``import:NAME``; the preset's by default.
+            on_event: Told of each file.
+            dry_run: Only say what would come of it; the lake need not be open for writing.
+
+        Returns:
+            One report a file; every row of it in one outcome.
+
+        Raises:
+            ConfigError: No such file, preset or mapping.
+            StoreError: Something could not be made durable.
+        """
+        from fnolake.sync.imports import Import, provider_name
+
+        layout = layout_of(preset, mapping)
+        marked = provider_name(name or layout.name)
+        return Import(self.store, self._calendar, layout, marked, self.clock.now(), on_event, dry_run=dry_run).run(path)
 
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""

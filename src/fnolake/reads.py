@@ -13,6 +13,7 @@ from fnolake.config import Settings
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Selection, ist_date
 from fnolake.provider.clock import clock_of
+from fnolake.provider.files.layout import layout_of
 from fnolake.query import coverage as coverage_of
 from fnolake.query.interval import interval_of
 from fnolake.query.pick import pick
@@ -23,6 +24,8 @@ from fnolake.sync.wanted import Wanted, captured_selection, selected_contracts, 
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from fnolake.sync.audits import Audit
 
 
 class LakeReads:
@@ -138,6 +141,22 @@ class LakeReads:
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
         return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
+
+    def audit(self, path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+        """
+        Score files of minute bars against the calendar and the exchange's files that are here, without taking them.
+
+        Args:
+            path: A file or a folder.
+            preset: openalgo, kite, gdf or truedata.
+            mapping: As for :meth:`fnolake.lake.Lake.import_files`.
+
+        Raises:
+            ConfigError: No such file, preset or mapping.
+        """
+        from fnolake.sync.audits import audit
+
+        return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
