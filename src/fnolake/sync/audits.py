@@ -109,11 +109,11 @@ class _Auditor:
         return Evidence(contract, table, line.rows.height, verdicts, sessions, exchange, _of_file(filed, self._layout))
 
     def _sessions(self, contract: Contract, days: Sequence[date]) -> list[Session]:
-        """Sessions between the first and the last day with rows, the contract's life over at its expiry."""
-        if not days:
+        """Sessions from the first to the last that has rows, the contract's life over at its expiry."""
+        traded = [day for day in days if (contract.expiry is None or day <= contract.expiry) and self._session(contract, day)]
+        if not traded:
             return []
-        last = days[-1] if contract.expiry is None else min(days[-1], contract.expiry)
-        return [session for day in self._calendar.sessions(days[0], last) if (session := self._session(contract, day))]
+        return [session for day in self._calendar.sessions(traded[0], traded[-1]) if (session := self._session(contract, day))]
 
     def _session(self, contract: Contract, day: date) -> Session | None:
         try:

@@ -134,8 +134,7 @@ class Import:
         for number, one in enumerate(files, start=1):
             if number % SAID_EVERY == 0:
                 self._emit(Notice("info", f"file {number:,} of {len(files):,}: {one.name}"))
-            for filed in read_filed(one, self._layout, self._calendar):
-                reports.append(self._take(filed))
+            reports += [self._take(filed) for filed in read_filed(one, self._layout, self._calendar)]
         self._flush()
         if not self._dry_run:
             self._finish()

@@ -17,12 +17,12 @@ from fnolake.provider.scope import BSE_INDEX_TOKENS, INDEX_NAMES
 _MONTHS = {name: number for number, name in enumerate(("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), start=1)}
 _MON = "|".join(_MONTHS)
 _TAIL = r"(?:(?P<future>FUT|F)|(?P<cp>[CP])(?P<after>\d+(?:\.\d+)?)|(?P<before>\d+(?:\.\d+)?)(?P<right>CE|PE))"
-_NAME = r"(?P<name>[A-Z][A-Z0-9&_-]*?|\d[A-Z0-9&_-]*?[A-Z][A-Z0-9&_-]*?)"
+_NAME = re.compile(r"[A-Z0-9&_-]*[A-Z][A-Z0-9&_-]*")
 _SHAPES = {
-    DDMONYY: re.compile(rf"{_NAME}(?P<dd>\d\d)(?P<mon>{_MON})(?P<yy>\d\d){_TAIL}"),
-    YYMON: re.compile(rf"{_NAME}(?P<yy>\d\d)(?P<mon>{_MON}){_TAIL}"),
-    YYMDD: re.compile(rf"{_NAME}(?P<yy>\d\d)(?P<m>[1-9OND])(?P<dd>\d\d){_TAIL}"),
-    YYMMDD: re.compile(rf"{_NAME}(?P<yy>\d\d)(?P<mm>\d\d)(?P<dd>\d\d){_TAIL}"),
+    DDMONYY: re.compile(rf"(?P<dd>\d\d)(?P<mon>{_MON})(?P<yy>\d\d){_TAIL}"),
+    YYMON: re.compile(rf"(?P<yy>\d\d)(?P<mon>{_MON}){_TAIL}"),
+    YYMDD: re.compile(rf"(?P<yy>\d\d)(?P<m>[1-9OND])(?P<dd>\d\d){_TAIL}"),
+    YYMMDD: re.compile(rf"(?P<yy>\d\d)(?P<mm>\d\d)(?P<dd>\d\d){_TAIL}"),
 }
 _WEEKLY = {**{str(month): month for month in range(1, 10)}, "O": 10, "N": 11, "D": 12}
 _VENUES = {"NSE": "NSE", "NFO": "NSE", "NSE_INDEX": "NSE", "NSE_IDX": "NSE", "BSE": "BSE", "BFO": "BSE", "BSE_INDEX": "BSE", "BSE_IDX": "BSE"}
@@ -89,7 +89,8 @@ def readings(text: str, exchange: str = "", grammars: tuple[str, ...] = GRAMMARS
     if not name or is_continuous(text):
         return ()
     order = (*grammars, *(one for one in GRAMMARS if one not in grammars))
-    found = [named for grammar in order if (named := _derivative(grammar, name, venue)) is not None]
+    parts = [(name[:at], name[at:]) for at in range(1, len(name)) if name[at].isdigit() and _NAME.fullmatch(name[:at])]
+    found = [named for grammar in order for part in parts if (named := _derivative(grammar, *part, venue)) is not None]
     spot = _SERIES.sub("", name)
     squeezed = re.sub(r"[\s_-]", "", spot)
     found.append(Named(INDEX_NAMES.get(squeezed, spot), "spot", venue=venue))
@@ -108,8 +109,8 @@ def _plain(text: str) -> tuple[str, str]:
     return name.strip(), venue
 
 
-def _derivative(grammar: str, name: str, venue: str) -> Named | None:
-    found = _SHAPES[grammar].fullmatch(name)
+def _derivative(grammar: str, name: str, rest: str, venue: str) -> Named | None:
+    found = _SHAPES[grammar].fullmatch(rest)
     if found is None:
         return None
     part = found.groupdict()
@@ -127,5 +128,5 @@ def _derivative(grammar: str, name: str, venue: str) -> Named | None:
         return None
     right = None if kind == "future" else part["right"] or f"{part['cp']}E"
     return Named(
-        part["name"], kind, expiry, None if expiry else (year, month), None if strike is None else round(float(strike) * 100), right, venue,
+        name, kind, expiry, None if expiry else (year, month), None if strike is None else round(float(strike) * 100), right, venue,
     )
