@@ -81,7 +81,8 @@ BESIDE = {"crossed_prices": {"minutes_missing"}, "bad_values": {"minutes_missing
 def test_each_fault_is_found_alone_and_costs_points(tmp_path: Path, name: str) -> None:
     done, names = score(tmp_path, FAULTY[name])
     assert names - BESIDE.get(name, set()) == {name}
-    assert done.score < 100 and not done.is_clean
+    assert done.score < 100
+    assert not done.is_clean
 
 
 def test_a_fault_of_the_clock_is_not_counted_twice(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,7 +18,7 @@ CALENDAR = Calendar.bundled()
 DAYS = [day for start in (date(2024, 2, 26), date(2026, 7, 27), date(2026, 10, 5)) for day in CALENDAR.sessions(start, start + timedelta(days=9))]
 
 
-def hours(segment: str):  # noqa: ANN201 - a closure for fit
+def hours(segment: str) -> Callable[[date], Session | None]:
     def session(day: date) -> Session | None:
         return CALENDAR.session("NSE", segment, day)
 

@@ -83,7 +83,8 @@ def test_the_market_in_each_layout_comes_back_bar_by_bar(emulate: Callable[..., 
     at.run("sync")
     truth = bars_of(at.lake)
     files = sorted(str(one) for one in (at.lake / "raw").rglob("exchange-BhavCopy_NSE*"))
-    assert truth["kind"].n_unique() == 3 and truth.height > 4_000
+    assert truth["kind"].n_unique() == 3
+    assert truth.height > 4_000
     for preset in ("gdf", "openalgo", "kite", "truedata"):
         write(truth, preset, tmp_path / preset)
         fresh = tmp_path / f"lake-{preset}"
@@ -97,12 +98,14 @@ def test_the_market_in_each_layout_comes_back_bar_by_bar(emulate: Callable[..., 
         assert sum(one["mismatch"] for one in json.loads(done)) == 0
         assert bars_of(fresh).with_columns(pl.col("oi").fill_null(0)).equals(truth.with_columns(pl.col("oi").fill_null(0))), preset
         again = run(fresh, *words, clock=emulator.url)
-        assert "0 of " in again and "here already" in again
+        assert "0 of " in again
+        assert "here already" in again
         run(fresh, "audit", str(tmp_path / preset), "--preset", preset, clock=emulator.url, expect=0)
     late = truth.filter(pl.col("ts").dt.time() < pl.time(15, 30), pl.col("kind") == "future", pl.col("expiry") == truth["expiry"].min())
     write(late.with_columns(volume=pl.col("volume") // 500), "gdf", tmp_path / "old")
     told = run(tmp_path / "lake-gdf", "audit", str(tmp_path / "old"), "--preset", "gdf", clock=emulator.url, expect=4)
-    assert "15:30 to 15:40 missing since 2026-08-03" in told and "are not the exchange's" in told
+    assert "15:30 to 15:40 missing since 2026-08-03" in told
+    assert "are not the exchange's" in told
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the private folder of real broker files, ../shared/real, is not beside this repository")
@@ -114,7 +117,8 @@ def test_real_files_are_scored_and_taken_but_for_their_mock_saturdays(tmp_path: 
         assert words in told
     run(tmp_path / "lake", "init", "--yes")
     done = run(tmp_path / "lake", "import", nifty, *mapping, "--name", "old-algo", expect=3)
-    assert "11,347 of 11,797 rows imported" in done and "441 no session, 9 outside hours" in done
+    assert "11,347 of 11,797 rows imported" in done
+    assert "441 no session, 9 outside hours" in done
     assert len(run(tmp_path / "lake", "bars", "NIFTY", "--session", "2024-03-02").splitlines()) == 1 + 105
 
 
@@ -126,4 +130,6 @@ def test_what_is_typed_wrong_is_one_line(tmp_path: Path, words: tuple[str, ...],
     run(tmp_path / "lake", "init", "--yes")
     done = subprocess.run([sys.executable, "-m", "fnolake", "--lake", str(tmp_path / "lake"), *words], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("fnolake: ") and said in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("fnolake: ")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

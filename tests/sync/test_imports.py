@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from fnolake.errors import ConfigError
 from fnolake.market.bhavcopy import ExchangeDay, exchange_schema
 from fnolake.market.calendar import Calendar
-from fnolake.model import Attempt, Batch, Event, Notice, Outcome, Proof, RawFile, RequestRecord, Verdict, quarantine_schema
+from fnolake.model import (
+    Attempt,
+    Batch,
+    Event,
+    Notice,
+    Outcome,
+    Proof,
+    RawFile,
+    RequestRecord,
+    Verdict,
+    quarantine_schema,
+)
 from fnolake.provider.files.layout import layout_of
 from fnolake.store.store import Store
 from fnolake.sync.imports import FileReport, Import, provider_name
@@ -142,7 +153,8 @@ def test_without_the_exchanges_file_an_identity_is_missing_and_named(store: Stor
     [report] = run(store, gdf(folder, rows_of(CALL, TUESDAY, SOME, 200)))
     assert dict(report.outcomes) == {"unknown_symbol": 5}
     [advice] = report.unknown
-    assert "NSE's FO file of 2025-07-01" in advice and "fnolake exchange take FILE" in advice
+    assert "NSE's FO file of 2025-07-01" in advice
+    assert "fnolake exchange take FILE" in advice
     take_day(store, TUESDAY, both(TUESDAY)[0])
     [report] = run(store, gdf(folder, rows_of(CALL, TUESDAY, SOME, 200)))
     assert list(report.unknown) == ["neither a master nor NSE's FO file of its days lists it"]
@@ -248,7 +260,8 @@ def test_a_file_that_is_not_as_declared_is_refused_whole(
     path = folder / "NIFTY25JULFUT.csv"
     path.write_text("\n".join(["date,open,high,low,close,volume,oi", *lines]))
     [report] = run(store, path, preset="kite", **layout)
-    assert words in report.refused and dict(report.outcomes) == {"refused": 375}
+    assert words in report.refused
+    assert dict(report.outcomes) == {"refused": 375}
     mended = dict([words.removeprefix("give --map ").split("=")])
     [report] = run(store, path, preset="kite", **{**layout, **mended})
     assert dict(report.proofs) == {"verified": 1}

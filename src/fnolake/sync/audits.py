@@ -105,7 +105,7 @@ class _Auditor:
         sessions = self._sessions(contract, line.wanted.sessions)
         exchange = {one.date: row for one in sessions if (row := self._row(contract, one.date, unlisted))}
         with_rows = [one for one in sessions if one.date in table.spans or table.findings.get(one.date)]
-        verdicts = {day: verdict for day, verdict, _ in judge(table, page.request, with_rows, self._now, exchange, must_fill=False)}
+        verdicts = {day: verdict for day, verdict, _ in judge(table, page.request, with_rows, self._now, exchange, must_fill=contract.kind == "spot")}
         return Evidence(contract, table, line.rows.height, verdicts, sessions, exchange, _of_file(filed, self._layout))
 
     def _sessions(self, contract: Contract, days: Sequence[date]) -> list[Session]:

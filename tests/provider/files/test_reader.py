@@ -106,7 +106,7 @@ def test_stamps_come_back_from_every_way_of_writing(tmp_path_factory: pytest.Tem
 
 def test_epochs_are_seconds_or_milliseconds(tmp_path: Path) -> None:
     for factor in (1, 1000):
-        frame = pl.DataFrame({"ts": [FIRST_S * factor], **dict.fromkeys(PRICES, [1.0])})
+        frame = pl.DataFrame({"ts": [FIRST_S * factor], **{key: [1.0] for key in PRICES}})
         frame.write_parquet(tmp_path / "X.parquet")
         assert only(tmp_path / "X.parquet", layout_of(None))["stamp_s"].to_list() == [FIRST_S]
         text = f"ts,open,high,low,close\n{FIRST_S * factor},1,1,1,1"
@@ -119,7 +119,8 @@ def test_what_does_not_decode_stays_a_row(tmp_path: Path) -> None:
     sheet = only(write(tmp_path, "X.csv", "\n".join(lines)), layout_of(None))
     assert dict(sheet.schema) == SHEET
     assert sheet["stamp_s"].to_list() == [FIRST_S, None, FIRST_S + 60]
-    assert np.isnan(sheet["close"][0]) and sheet["open"][2] == 1000.05
+    assert np.isnan(sheet["close"][0])
+    assert sheet["open"][2] == 1000.05
     assert (sheet["volume"].to_list(), sheet["oi"].to_list()) == ([5, 1, -1], [1, 1, -1])
     assert raw_bars(sheet, "start").undecoded == 1
 

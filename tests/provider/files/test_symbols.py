@@ -43,7 +43,8 @@ def test_a_monthly_name_reads_as_its_month(name: str, expiry: date, strike: int,
     text = f"{name}{expiry:%y}{expiry.strftime('%b').upper()}{strike_text(strike)}{right}"
     found = [one for one in readings(text, grammars=PRESETS["kite"].grammars) if one.month == (expiry.year, expiry.month)]
     assert (found[0].underlying, found[0].strike_paise, found[0].right) == (name, strike, right)
-    assert found[0].until is not None and found[0].until.month == expiry.month
+    assert found[0].until is not None
+    assert found[0].until.month == expiry.month
 
 
 @pytest.mark.parametrize(("text", "expected"), [
