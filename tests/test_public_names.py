@@ -16,6 +16,7 @@ HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
     "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "audit", "bars", "calendar", "chain",
     "clock", "close", "compare", "coverage", "gaps", "import_files", "instrument_history", "instruments", "path", "plan", "repairs", "status",
+    "continuous",
     "sync", "take_files", "upkeep", "verify",
 }
 
