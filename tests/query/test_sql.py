@@ -115,6 +115,7 @@ def test_rupees_are_to_the_bit_what_python_makes_of_them() -> None:
     assert made == [float(f"{paise // 100}.{paise % 100:02d}") for paise in range(1_000_001)]
 
 
+@pytest.mark.filterwarnings("ignore::fnolake.errors.GapWarning")
 def test_bars_are_those_of_python_whichever_tier_holds_them(lake: Lake) -> None:
     asked = lake.sql("from bars").sort(KEY)
     told = pl.concat([lake.bars(symbol, phases=()) for symbol in ("TCS", "TCS29DEC26C312.55", "TCS23NOV26F", "TCS29DEC26F")]).sort(KEY)

@@ -34,6 +34,7 @@ _SAME = "n.contract = s.contract and n.underlying = s.underlying"
 _EXACTLY = f"{_SAME} and n.expiry is not distinct from s.expiry and n.strike_paise is not distinct from s.strike_paise"
 _HIVE = {"session": "DATE", "venue": "VARCHAR", "segment": "VARCHAR"}
 _FILE = "file of the row"
+_CALLED = {"settle_paise": "settlement", "value_rupees": "value"}
 
 
 def make_views(connection: DuckDBPyConnection, store: Store, given: Frames, names: Iterable[str]) -> list[Path]:
@@ -176,6 +177,5 @@ def _in_rupees(schema: Iterable[str], of: str = "") -> str:
     """A select list: paise divided by 100, which DuckDB does as Python does, and the other columns as they are."""
     dot = f"{of}." if of else ""
     return ", ".join(
-        f'{dot}"{name}" / 100 as "{name.removesuffix("_paise")}"' if name.endswith("_paise")
-        else f'{dot}"{name}" as "{name.removesuffix("_rupees")}"' for name in schema
+        f'{dot}"{name}"{" / 100" * name.endswith("_paise")} as "{_CALLED.get(name, name.removesuffix("_paise"))}"' for name in schema
     )

@@ -217,7 +217,7 @@ token bigint the venue's number; null in files before UDiFF
 series varchar EQ ...; null for derivatives
 {_PRICES}
 last double rupees, last trade
-settle double rupees, settlement
+settlement double rupees
 volume bigint units
 oi bigint units
 oi_change bigint units
