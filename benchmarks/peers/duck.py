@@ -6,14 +6,14 @@ import polars as pl
 from peers.asked import BARS, Engine, Question
 from peers.market import by_session, contracts
 
-MEMORY = "1200MB"
+SETTINGS = {"memory_limit": "1200MB", "enable_progress_bar": False}
 
 
 class DuckFile(Engine):
     name = "DuckDB file"
 
     def fill(self) -> None:
-        with duckdb.connect(self.folder / "bars.duckdb", config={"memory_limit": MEMORY}) as at:
+        with duckdb.connect(self.folder / "bars.duckdb", config=SETTINGS) as at:
             for number, rows in enumerate(by_session(self.lake)):
                 at.register("piece", rows.to_arrow())
                 at.execute("insert into bars select * from piece" if number else "create table bars as select * from piece")
@@ -23,7 +23,7 @@ class DuckFile(Engine):
             at.execute("checkpoint")
 
     def open(self) -> None:
-        self.at = duckdb.connect(self.folder / "bars.duckdb", read_only=True, config={"memory_limit": MEMORY})
+        self.at = duckdb.connect(self.folder / "bars.duckdb", read_only=True, config=SETTINGS)
 
     def close(self) -> None:
         self.at.close()
