@@ -1,5 +1,9 @@
 """ArcticDB on LMDB: one symbol a contract, indexed by time, as its users keep bars; written in batches."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import polars as pl
 
 from peers.asked import BARS, LAST, Engine, Question
@@ -13,16 +17,23 @@ AT_ONCE = 500
 class Arctic(Engine):
     name = "ArcticDB"
 
-    def _library(self):
+    def _library(self, folder: Path):
         from arcticdb import Arctic as Client
 
-        self.client = Client(f"lmdb://{self.folder}/lmdb?map_size=40GB")
+        self.client = Client(f"lmdb://{folder}/lmdb?map_size=40GB")
         return self.client.get_library("bars", create_if_missing=True)
 
     def fill(self) -> None:
+        # LMDB syncs the disk for each of a symbol's five keys, which is most of the time for tens of thousands of symbols: so it is filled in memory, and then moved.
+        in_memory = Path("/dev/shm")
+        with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else self.folder, prefix="fnolake-arctic-") as held:
+            self._write(Path(held))
+            shutil.copytree(held, self.folder, dirs_exist_ok=True)
+
+    def _write(self, folder: Path) -> None:
         from arcticdb import WritePayload
 
-        bars = self._library()
+        bars = self._library(folder)
         facts = contracts(self.lake)
         facts.write_parquet(self.folder / "contracts.parquet")
         symbols = dict(facts.select("contract", "symbol").iter_rows())
@@ -36,13 +47,15 @@ class Arctic(Engine):
             ]
             for start in range(0, len(frames), AT_ONCE):
                 bars.write_batch(frames[start:start + AT_ONCE], prune_previous_versions=False)
+        del bars
+        self.close()
 
     def open(self) -> None:
-        self.bars = self._library()
+        self.bars = self._library(self.folder)
         self.facts = pl.read_parquet(self.folder / "contracts.parquet")
 
     def close(self) -> None:
-        del self.bars, self.client
+        self.bars = self.client = None
 
     def _read(self, chosen: pl.DataFrame, span, columns: list[str], *, tail: int | None) -> pl.DataFrame:
         from arcticdb import ReadRequest
