@@ -24,6 +24,8 @@ from fnolake.sync.wanted import Wanted, captured_selection, selected_contracts, 
 if TYPE_CHECKING:
     import polars as pl
 
+    from fnolake.query.chain import Chain
+
 
 class LakeReads:
     """
@@ -138,6 +140,30 @@ class LakeReads:
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
         return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
+
+    def chain(
+        self, underlying: str, at: datetime | date | str, expiry: date | str = "near", *, greeks: bool = True, rate: float | None = None,
+        max_age: int | None = 15,
+    ) -> Chain:
+        """
+        The option chain of an underlying as it stood at a minute, see ``query.chain.Chain`` and docs/chain.md.
+
+        Args:
+            underlying: NIFTY, SENSEX, RELIANCE …
+            at: An instant (text and instants without a zone are IST); a date is its close; ``"11:05"`` is of the last session here.
+            expiry: ``near``, ``next``, ``far`` (of those that were listed on that session, weeklies included) or a date.
+            greeks: With implied volatilities and greeks.
+            rate: Per year, as a fraction; by default ``[analytics] rate``.
+            max_age: Minutes; of a last price older than that no volatility is made. None: of all.
+
+        Raises:
+            UnknownInstrument: No such underlying, or it has no options.
+            QueryError: No such expiry or instant, or no option had a bar by then.
+        """
+        from fnolake.query.chain import read_chain
+
+        rate = self.settings.analytics.rate if rate is None else rate
+        return read_chain(self.store, self._calendar, underlying, at, expiry, greeks=greeks, rate=rate, max_age=max_age)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

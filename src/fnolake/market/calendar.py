@@ -15,7 +15,7 @@ from typing import Literal
 from fnolake.errors import UnknownSession
 from fnolake.market.facts import ExchangeWord, Facts, Hours, Special, bundled
 from fnolake.model.instrument import VENUES, Contract
-from fnolake.model.session import Session, Window, ist_date, utc_from_us
+from fnolake.model.session import MINUTE_US, Session, Window, ist_date, ist_midnight_us, utc_from_us
 
 SETTLE_AFTER = timedelta(minutes=15)
 """A session is wanted this long after its last phase (design section 3)."""
@@ -96,6 +96,24 @@ class Calendar:
         if key not in self._by_contract:
             self._by_contract[key] = self._find_for(contract, day, expires=expires)
         return self._by_contract[key]
+
+    def last_instant_us(self, contract: Contract) -> int:
+        """
+        UTC microseconds at which a contract that expires is traded for the last time: the end of its last session.
+
+        Where nobody told us yet whether or when that date trades, the regular hours that are in force by then are taken.
+        """
+        expiry = contract.expiry
+        assert expiry is not None, "a spot series has no last instant"
+        try:
+            session = self.session_for(contract, expiry)
+        except UnknownSession:
+            session = None
+        if session is not None:
+            return session.close_us
+        row = self._regular(contract.venue, contract.segment, expiry, auction=False)
+        end = row.expiring_index_end if contract.is_index else None
+        return ist_midnight_us(expiry) + MINUTE_US * (end or max(w.end for w in row.windows if w.phase == "continuous"))
 
     def sessions(self, start: date, end: date) -> list[date]:
         """Open dates from ``start`` to ``end``, both inclusive, ascending; unknown dates are left out."""
