@@ -14,8 +14,7 @@ from fnolake.store.store import Store
 
 from .conftest import MON, NOW, TUE, batch, capture, listing, master, raw
 
-VERSION_5 = "alter table coverage drop column place; update meta set value = '5' where name = 'ledger_version';"
-VERSION_4 = VERSION_5 + """
+VERSION_4 = """
 alter table instruments drop column said_us;
 drop table certificates;
 update meta set value = '4' where name = 'ledger_version';
@@ -33,7 +32,7 @@ update meta set value = '2' where name = 'ledger_version';
 VERSION_1 = VERSION_2 + "drop table comparisons; drop table differences; update meta set value = '1' where name = 'ledger_version';"
 
 
-@pytest.fixture(params=[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5], ids=["1", "2", "3", "4", "5"])
+@pytest.fixture(params=[VERSION_1, VERSION_2, VERSION_3, VERSION_4], ids=["1", "2", "3", "4"])
 def old(lake: Path, request: pytest.FixtureRequest) -> Path:
     with Store.open(lake, write=True) as store:
         store.take_master(master([listing(1), listing(2), listing(3)], MON), raw())

@@ -31,8 +31,7 @@ order by c.session, c.contract
 _NEXT = "select (select coalesce(max(attempt), 0) + 1 from attempts), (select coalesce(max(batch), 0) + 1 from batches)"
 _WIN = """
 update coverage set attempt = ?, outcome = ?, proof = ?, rank = ?, reasons = ?,
-    batch = case when bars > 0 and ? = 0 then ? else batch end, first_us = ?, last_us = ?, volume = ?,
-    place = case when bars = ? then place end, bars = ?
+    batch = case when bars > 0 and ? = 0 then ? else batch end, first_us = ?, last_us = ?, volume = ?, bars = ?
 where session = ? and contract = ?
 """
 
@@ -70,7 +69,7 @@ def record(connection: sqlite3.Connection, sessions: Iterable[date], attempts: S
         (
             first + at, each.verdict.outcome.value, each.verdict.proof.value, each.verdict.rank, ",".join(each.verdict.reasons),
             each.verdict.bars, batch, each.verdict.first_us, each.verdict.last_us, each.verdict.volume, each.verdict.bars,
-            each.verdict.bars, days(each.session), each.contract,
+            days(each.session), each.contract,
         ) for at, each in enumerate(attempts)
     ))
     touched = {(days(each.session),) for each in attempts}

@@ -17,7 +17,6 @@ import polars as pl
 
 from fnolake.errors import StoreError
 from fnolake.model import BAR_SORT
-from fnolake.store import places
 from fnolake.store.bars import BARS, Moment, moment, scan
 from fnolake.store.batches import remove_files
 from fnolake.store.known import ATTEMPT_SCHEMA
@@ -79,7 +78,7 @@ def publish(lake: Path, ledger: Ledger, session: date, reached: Callable[[str], 
         [ledger.frame(_COVERAGE_ROWS, dict(COVERAGE.schema), (days(session),))],
     ))
     reached("delta_committed")
-    _record(lake, ledger, session, bars, covered)
+    _record(ledger, session, bars, covered)
     reached("version_recorded")
     drop_retired(lake, ledger, grace_s)
     reached("batches_dropped")
@@ -142,10 +141,9 @@ def _sorted(rows: pl.LazyFrame, groups: pl.DataFrame) -> pl.DataFrame:
     return piece
 
 
-def _record(lake: Path, ledger: Ledger, session: date, bars: _Written, covered: _Written) -> None:
+def _record(ledger: Ledger, session: date, bars: _Written, covered: _Written) -> None:
     """Name the new version, point the session's coverage at it and retire batches, in one transaction."""
     day, now_us = days(session), time.time_ns() // 1000
-    found = places.runs(lake / BARS.name / bars.file) if bars.file else []
     with ledger.transaction() as connection:
         connection.execute(
             """
@@ -157,7 +155,6 @@ def _record(lake: Path, ledger: Ledger, session: date, bars: _Written, covered: 
             (day, bars.version, bars.file, bars.rows, bars.bytes, bars.hash, covered.version, covered.file, now_us),
         )
         connection.execute("update coverage set batch = 0 where session = ? and batch > 0", (day,))
-        places.record(connection, session, found)
         connection.execute("delete from dirty where session = ?", (day,))
         connection.execute(_RETIRE, (now_us,))
 

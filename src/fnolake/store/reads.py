@@ -18,7 +18,7 @@ from fnolake.store import bars as reading
 from fnolake.store import instruments as telling
 from fnolake.store import revisions as revising
 from fnolake.store.instruments import InstrumentBook
-from fnolake.store.ledger import Ledger, days
+from fnolake.store.ledger import Ledger, days, micros
 
 
 class StoreReads:
@@ -67,10 +67,10 @@ class StoreReads:
         """(venue, segment, session) of the exchange's files that are here."""
         return exchange.here(self._ledger)
 
-    def exchange_rows(self, sessions: date | Iterable[date]) -> pl.DataFrame:
-        """The exchange's rows of one or more sessions by contract: ``exchange.MATCHED``, by session and contract."""
+    def exchange_rows(self, sessions: date | Iterable[date], contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """The exchange's rows of sessions by contract (None = all): ``exchange.MATCHED``, by session and contract."""
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
-        return exchange.matched(self.path, self._ledger, self._book, chosen)
+        return exchange.matched(self.path, self._ledger, self._book, chosen, contracts)
 
     def unlisted(self, session: date) -> pl.DataFrame:
         """Derivatives that the exchange's files of a session list and no master does, see ``exchange.unlisted``."""
@@ -116,6 +116,10 @@ class StoreReads:
     def coverage(self, sessions: Sequence[date] | None = None, contracts: Sequence[int] | None = None) -> pl.DataFrame:
         """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
         return known.coverage(self._ledger, sessions, contracts)
+
+    def outcomes(self, contracts: Sequence[int], at: datetime | None = None) -> pl.DataFrame:
+        """What is known of contracts on every session (of ``at``: by then), ``known.OUTCOMES``, in one query of the ledger."""
+        return known.outcomes(self._ledger, contracts, None if at is None else micros(at))
 
     def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
         """Sessions of which anything is known, ascending; of some contracts only those with bars."""

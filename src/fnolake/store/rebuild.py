@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from fnolake.errors import StoreError
-from fnolake.store import certificates, compared, places
+from fnolake.store import certificates, compared
 from fnolake.store.bars import BARS
 from fnolake.store.batches import INSERT_ATTEMPT
 from fnolake.store.disk import file_hash
@@ -87,7 +87,6 @@ def rebuild(lake: Path, ledger: Ledger) -> RebuildReport:
         compared.restore(connection, lake / CATALOG, covered["attempt"])
         certificates.restore(connection, lake / CATALOG)
         set_meta(connection, GENERATION, secrets.token_hex(8))
-    places.fill(lake / BARS.name, ledger)
     return RebuildReport(history["contract"].n_unique(), covered["session"].n_unique(), covered.height, doubtful)
 
 

@@ -6,10 +6,10 @@ Dates are days since 1970-01-01, instants are UTC microseconds since the epoch, 
 
 from __future__ import annotations
 
-LEDGER_VERSION = 6
+LEDGER_VERSION = 5
 """
-2 added comparisons and differences, 3 who lists what, 4 the reference files, 5 certificates and which master said so, 6 where
-bars lie in their file. An older one is brought up when it is opened for writing.
+2 added comparisons and differences, 3 who lists what, 4 the reference files, 5 certificates and which master said so. An older
+one is brought up when it is opened for writing.
 """
 
 TABLES = (
@@ -39,7 +39,7 @@ TABLES = (
         session integer not null, contract bigint not null, attempt bigint not null, batch bigint not null,
         outcome text not null, proof text not null, rank integer not null, reasons text not null, bars bigint not null,
         first_us bigint, last_us bigint, volume bigint not null, provider text not null, fetched_us bigint not null,
-        place bigint, primary key (session, contract))
+        primary key (session, contract))
     """,
     "create index if not exists coverage_hot on coverage (batch) where batch > 0",
     """
@@ -119,10 +119,7 @@ TABLES = (
     """,
     "create index if not exists certificates_of on certificates (session, certificate)",
 )
-"""
-``batch`` 0 in coverage: the bars, if any, are in the published session, from row ``place`` of its file on (null: look for them,
-see ``places``; without meaning where ``batch`` is not 0).
-"""
+"""``batch`` 0 in coverage: the bars, if any, are in the published session."""
 
 FILL_SYMBOLS = """
 insert into provider_symbols (contract, provider, symbol, since)
@@ -145,7 +142,6 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     ),
     4: (),
     5: ("alter table instruments add column said_us bigint not null default 0",),
-    6: ("alter table coverage add column place bigint",),
 }
 """Statements that bring a ledger of the version before to that one, once the new tables are made; run by the first writer that opens it."""
 
@@ -160,7 +156,6 @@ OLD_READER: dict[int, tuple[str, ...]] = {
         "create temp view instruments as select *, 0 as said_us from main.instruments",
         "create temp table certificates (certificate bigint, session integer, made_us bigint, hash text, body text)",
     ),
-    6: ("create temp view coverage as select *, null as place from main.coverage",),
 }
 """What a reader lays over a ledger of the version before, which it may not change: the same names, seen as this version knows them."""
 

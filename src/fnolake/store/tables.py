@@ -201,18 +201,10 @@ def scan_files(root: Path, spec: TableSpec, files: Iterable[str]) -> pl.LazyFram
     return pl.scan_parquet([root / file for file in files], hive_partitioning=True, hive_schema=partition).select(*spec.schema)
 
 
-def scan_rows(root: Path, spec: TableSpec, file: str, pieces: Iterable[tuple[int, int]]) -> list[pl.LazyFrame]:
-    """Some rows of a file, each piece given by its first row and its length, in the columns of the table's schema."""
-    partition = {name: spec.schema[name] for name in spec.partition}
-    return [_scan_one(root / file, file, partition, piece).select(*spec.schema) for piece in pieces]
-
-
-def _scan_one(
-    path: Path, file: str, partition: dict[str, pl.DataType | type[pl.DataType]], piece: tuple[int, int | None] = (0, None),
-) -> pl.LazyFrame:
+def _scan_one(path: Path, file: str, partition: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
     """One file with its partition's values as columns, for lakes whose own path has an equals sign (hive parsing stops there)."""
     given = dict(part.split("=", 1) for part in file.split("/")[:-1])
-    return pl.scan_parquet(path, hive_partitioning=False).slice(*piece).with_columns(
+    return pl.scan_parquet(path, hive_partitioning=False).with_columns(
         pl.lit(unquote(given[name])).str.strptime(pl.Date, "%Y-%m-%d").alias(name) if dtype == pl.Date
         else pl.lit(unquote(given[name])).cast(dtype).alias(name) for name, dtype in partition.items()
     )

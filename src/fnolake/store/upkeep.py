@@ -13,7 +13,6 @@ from pathlib import Path
 
 from fnolake.errors import CorruptFile
 from fnolake.model import ist_date
-from fnolake.store import places
 from fnolake.store.bars import BARS
 from fnolake.store.batches import HOT, REFUSED, check_hash, remove_files
 from fnolake.store.disk import fsync_file, fsync_folder, make_folder
@@ -74,7 +73,6 @@ def upkeep(lake: Path, ledger: Ledger, now: datetime, grace_s: float, *, check: 
     for spec in TABLES:
         _remove(report, _unnamed_files(lake, ledger, spec, time.time() - grace_s))
     report.checkpoints = tuple(spec.name for spec in TABLES if _checkpoint(lake / spec.name))
-    places.fill(lake / BARS.name, ledger)
     report.backup = _backup(lake, ledger, now)
     if check:
         _check(lake, ledger, report)
