@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, StoreError
+from fnolake.errors import ConfigError, GapWarning, StoreError
 from fnolake.model import Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.http import Http
@@ -45,8 +46,10 @@ from fnolake.sync.wanted import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
+    from fnolake.export.targets import Exported
     from fnolake.sync.certify import Certified
 
 
@@ -252,6 +255,74 @@ class Lake(LakeReads):
         return await examine(self.settings, self.store, self._calendar, self.clock, self._environ)
 
     # -- looking after it ---------------------------------------------------------------------------------------------
+
+    def export(
+        self, target: str, folder: Path | str, symbol: str, *, kind: str | None = None, expiry: date | str | None = None,
+        start: date | str | None = None, end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
+        by: str | None = None, overwrite: bool = False, dry_run: bool = False,
+    ) -> Exported:
+        """
+        Write bars for another tool, for your own use.
+
+        Args:
+            target: One of ``export.targets.TARGETS``: csv, parquet, backtesting, vectorbt, nautilus, lean, amibroker.
+            folder: Where to; outside this lake. Made when the first file is written.
+            symbol: As in :meth:`bars`.
+            kind: As in :meth:`bars`.
+            expiry: As in :meth:`bars`.
+            start: First session, inclusive; a date or its text.
+            end: Last session, inclusive.
+            interval: As in :meth:`bars`.
+            phases: As in :meth:`bars`.
+            by: A file a ``contract`` or a ``day``, where the target leaves the choice.
+            overwrite: Replace files that are there; otherwise they stay, and the same call again adds what is new.
+            dry_run: Read and count, write nothing.
+
+        Raises:
+            QueryError: Nothing to export.
+            ConfigError: No such target, or the folder cannot be written.
+        """
+        from fnolake.export.folder import Folder
+        from fnolake.export.selection import day_of, outside, select
+        from fnolake.export.targets import export, target_of
+        from fnolake.export.work import Choice
+
+        def read(first: date, last: date) -> pl.DataFrame:
+            with warnings.catch_warnings(action="ignore", category=GapWarning):
+                return self.bars(symbol, kind=kind, expiry=expiry, start=first, end=last, phases=phases, interval=interval)
+
+        chosen = Choice(symbol, kind, expiry, day_of(start), day_of(end), interval, tuple(phases))
+        place = Folder(outside(self.path, Path(folder)), overwrite=overwrite, dry_run=dry_run)
+        return export(target_of(target), select(self.store, self._calendar, chosen, read), place, self.clock.now(), by=by)
+
+    def to_pandas(
+        self, symbol: str, *, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
+        end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
+    ) -> pd.DataFrame:
+        """
+        Bars as pandas programs expect them; needs the extra ``fnolake[pandas]``.
+
+        Args:
+            symbol: As in :meth:`bars`.
+            kind: As in :meth:`bars`.
+            expiry: As in :meth:`bars`.
+            start: First session, inclusive; a date or its text.
+            end: Last session, inclusive.
+            interval: As in :meth:`bars`.
+            phases: As in :meth:`bars`.
+
+        Returns:
+            Index ``Datetime`` (Asia/Kolkata, start of the bar), Open High Low Close (rupees, float64), Volume (int64),
+            OpenInterest (float64, NaN where not sent); of several contracts the first column is ``Symbol``.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        from fnolake.export.pandas import frame_of
+        from fnolake.export.selection import day_of
+
+        bars = self.bars(symbol, kind=kind, expiry=expiry, start=day_of(start), end=day_of(end), interval=interval, phases=phases)
+        return frame_of(bars)
 
     def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False, dry_run: bool = False) -> Kept:
         """

@@ -7,6 +7,7 @@ what now is. Invariant: a date is open, closed or unknown, never assumed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,9 @@ from fnolake.model.session import MINUTE_US, Session, Window, ist_date, ist_midn
 
 SETTLE_AFTER = timedelta(minutes=15)
 """A session is wanted this long after its last phase (design section 3)."""
+
+_MOST_CLOSURES = 5
+"""Of the weekdays of an expiry's weeks, at most so many are holidays."""
 
 DayStatus = Literal["open", "closed", "unknown"]
 
@@ -122,6 +126,29 @@ class Calendar:
     def unknown(self, start: date, end: date) -> list[date]:
         """Dates from ``start`` to ``end``, both inclusive, of which we do not know whether or when they trade."""
         return [day for day in _days(start, end) if self.status(day) == "unknown"]
+
+    def reaches(self, start: date, end: date, count: int, known: Collection[date] = ()) -> bool:
+        """
+        Whether there are ``count`` sessions or more after ``start`` up to ``end``, inclusive.
+
+        Args:
+            start: A date, not counted.
+            end: The last date that counts.
+            count: At least so many.
+            known: Further dates that are known to have traded.
+
+        Raises:
+            UnknownSession: It hangs on dates of which nobody knows whether they trade.
+        """
+        days = _days(start + timedelta(days=1), end)
+        sure = sum(day in known or self.status(day) == "open" for day in days)
+        unsure = [day for day in days if day not in known and self.status(day) == "unknown"]
+        likely = sum(day.weekday() < 5 for day in unsure)
+        if sure + max(0, likely - _MOST_CLOSURES) >= count:
+            return True
+        if sure + len(unsure) < count:
+            return False
+        raise UnknownSession(f"{unsure[0]}: not known whether it trades, so nobody can count {count} sessions up to {end}; add it to the [calendar] additions file")
 
     def last_finished(self, now: datetime) -> date:
         """
