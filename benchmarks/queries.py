@@ -8,6 +8,7 @@ import resource
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from datetime import time as day_time
@@ -16,18 +17,19 @@ from pathlib import Path
 import polars as pl
 from peers import market
 from peers.arctic import Arctic
-from peers.asked import BARS, LAST, Engine, Question, same
+from peers.asked import BARS, LAST, SO_FAR, Engine, Question, same
 from peers.csvs import Csvs
 from peers.duck import DuckFile
 from peers.lite import Lite
 from peers.ours import Ours
 
+from fnolake.errors import GapWarning
 from fnolake.model import IST
 from fnolake.store.store import Store
 
 ENGINES: tuple[type[Engine], ...] = (Ours, DuckFile, Lite, Csvs, Arctic)
 QUERIES = {
-    "chain": ("chain at a minute", LAST, 50), "whole": ("a contract's every session", BARS, 100),
+    "chain": ("chain at a minute", LAST, 50), "so_far": ("chain with volume so far", SO_FAR, 50), "whole": ("a contract's every session", BARS, 100),
     "last": ("last bar of every contract", LAST, 200), "day": ("an underlying's session", BARS, None),
 }
 """Heading, columns compared, and the limit in ms where the design has one."""
@@ -37,6 +39,7 @@ ENOUGH_S = 6.0
 
 
 def main() -> None:
+    warnings.simplefilter("ignore", GapWarning)
     given = arguments()
     with kept(given.folder) as folder:
         lake = folder / "lake"

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from peers.asked import BARS, LAST, Engine, Question
+from peers.csvs import summed
 from peers.market import by_contract, contracts
 
 VALUES = ("open_paise", "high_paise", "low_paise", "close_paise", "volume", "oi", "vwap_paise", "phase")
@@ -73,6 +74,10 @@ class Arctic(Engine):
     def chain(self, q: Question) -> pl.DataFrame:
         chosen = self.facts.filter((pl.col("underlying") == q.underlying) & (pl.col("kind") == "option") & (pl.col("expiry") == q.expiry))
         return self._read(chosen, span(q.opens, q.at), ["close_paise", "oi"], tail=1).select(LAST)
+
+    def so_far(self, q: Question) -> pl.DataFrame:
+        chosen = self.facts.filter((pl.col("underlying") == q.underlying) & (pl.col("kind") == "option") & (pl.col("expiry") == q.expiry))
+        return summed(self._read(chosen, span(q.opens, q.at), ["close_paise", "oi", "volume"], tail=None))
 
     def whole(self, q: Question) -> pl.DataFrame:
         columns = [name for name in BARS if name not in ("contract", "ts")]

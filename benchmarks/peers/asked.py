@@ -53,6 +53,10 @@ class Engine(ABC):
         """Of each option of an expiry the last bar that began before ``at``: contract, ts, close_paise, oi."""
 
     @abstractmethod
+    def so_far(self, q: Question) -> pl.DataFrame:
+        """The chain with what was traded until then: contract, ts, close_paise, oi, volume."""
+
+    @abstractmethod
     def whole(self, q: Question) -> pl.DataFrame:
         """Every bar of a contract: contract, ts, open_paise, high_paise, low_paise, close_paise, volume, oi."""
 
@@ -69,6 +73,7 @@ class Engine(ABC):
 
 
 LAST = ("contract", "ts", "close_paise", "oi")
+SO_FAR = (*LAST, "volume")
 BARS = ("contract", "ts", "open_paise", "high_paise", "low_paise", "close_paise", "volume", "oi")
 TYPES = {"ts": pl.Datetime("us", "UTC"), **{name: pl.Int64 for name in (*LAST, *BARS) if name != "ts"}}
 

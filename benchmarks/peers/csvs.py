@@ -47,6 +47,10 @@ class Csvs(Engine):
         chosen = self.facts.filter((pl.col("underlying") == q.underlying) & (pl.col("kind") == "option") & (pl.col("expiry") == q.expiry))
         return self._of(chosen, q, q.at, tail=1).select(LAST)
 
+    def so_far(self, q: Question) -> pl.DataFrame:
+        chosen = self.facts.filter((pl.col("underlying") == q.underlying) & (pl.col("kind") == "option") & (pl.col("expiry") == q.expiry))
+        return summed(self._of(chosen, q, q.at, tail=None))
+
     def whole(self, q: Question) -> pl.DataFrame:
         return stamped(self._read(q.contract, q.symbol)).select(BARS)
 
@@ -55,6 +59,11 @@ class Csvs(Engine):
 
     def day(self, q: Question) -> pl.DataFrame:
         return self._of(self.facts.filter(pl.col("underlying") == q.underlying), q, q.closes, tail=None).select(BARS)
+
+
+def summed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of bars in order: each contract's last, and what was traded."""
+    return rows.group_by("contract").agg(pl.last("ts", "close_paise", "oi"), pl.sum("volume"))
 
 
 def stamped(rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import polars as pl
 from peers.asked import BARS, Engine, Question
 from peers.market import by_session, contracts
 
-SETTINGS = {"memory_limit": "1200MB", "enable_progress_bar": False}
+SETTINGS = {"memory_limit": "1200MB"}
 
 
 class DuckFile(Engine):
@@ -14,6 +14,7 @@ class DuckFile(Engine):
 
     def fill(self) -> None:
         with duckdb.connect(self.folder / "bars.duckdb", config=SETTINGS) as at:
+            at.execute("set enable_progress_bar = false")
             for number, rows in enumerate(by_session(self.lake)):
                 at.register("piece", rows.to_arrow())
                 at.execute("insert into bars select * from piece" if number else "create table bars as select * from piece")
@@ -35,6 +36,13 @@ class DuckFile(Engine):
         return self._ask(
             "select contract, max(ts) ts, arg_max(close_paise, ts) close_paise, arg_max(oi, ts) oi from bars where session = ? and underlying = ? "
             "and kind = 'option' and expiry = ? and ts < ? and phase = 'continuous' group by contract",
+            (q.session, q.underlying, q.expiry, q.at),
+        )
+
+    def so_far(self, q: Question) -> pl.DataFrame:
+        return self._ask(
+            "select contract, max(ts) ts, arg_max(close_paise, ts) close_paise, arg_max(oi, ts) oi, sum(volume) volume from bars where session = ? "
+            "and underlying = ? and kind = 'option' and expiry = ? and ts < ? and phase = 'continuous' group by contract",
             (q.session, q.underlying, q.expiry, q.at),
         )
 

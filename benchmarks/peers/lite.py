@@ -4,7 +4,7 @@ import sqlite3
 
 import polars as pl
 
-from peers.asked import BARS, LAST, Engine, Question
+from peers.asked import BARS, LAST, SO_FAR, Engine, Question
 from peers.market import by_contract, contracts
 
 TABLES = """
@@ -54,6 +54,11 @@ class Lite(Engine):
     def chain(self, q: Question) -> pl.DataFrame:
         asked = LAST_OF + "where c.underlying = ? and c.kind = 'option' and c.expiry = ?"
         return self._ask(asked, (micros(q.opens), micros(q.at), q.underlying, q.expiry.isoformat()), LAST)
+
+    def so_far(self, q: Question) -> pl.DataFrame:
+        asked = ("select b.contract, max(b.ts), b.close_paise, b.oi, sum(b.volume) from contracts c join bars b on b.contract = c.contract "
+                 "where c.underlying = ? and c.kind = 'option' and c.expiry = ? and b.ts >= ? and b.ts < ? and b.phase = 'continuous' group by b.contract")
+        return self._ask(asked, (q.underlying, q.expiry.isoformat(), micros(q.opens), micros(q.at)), SO_FAR)
 
     def whole(self, q: Question) -> pl.DataFrame:
         asked = f"select {', '.join(BARS)} from bars where contract = (select contract from contracts where symbol = ?) and phase = 'continuous' order by ts"

@@ -8,6 +8,8 @@ from fnolake.lake import Lake, open_lake
 from fnolake.query import bars as reading
 from peers.asked import Engine, Question
 
+INDIA = ZoneInfo("Asia/Kolkata")
+
 
 class Ours(Engine):
     name = "fnolake"
@@ -23,20 +25,24 @@ class Ours(Engine):
         self.at.close()
 
     def chain(self, q: Question) -> pl.DataFrame:
-        options = self.at.store.instruments().filter(
-            (pl.col("underlying") == q.underlying) & (pl.col("kind") == "option") & (pl.col("expiry") == q.expiry))["contract"].to_list()
-        rows = reading.scan(self.at.store, options, [q.session]).filter(pl.col("ts") < q.at.astimezone(ZoneInfo("Asia/Kolkata")))
-        return rows.group_by("symbol").agg(pl.max("ts"), pl.col("close", "oi").get(pl.col("ts").arg_max())).collect()
+        rows = self.at.scan(q.underlying, kind="option", expiry=q.expiry, start=q.session, end=q.session)
+        return rows.filter(pl.col("ts") < q.at.astimezone(INDIA)).group_by("symbol").agg(pl.max("ts"), pl.col("close", "oi").max_by("ts")).collect()
+
+    def so_far(self, q: Question) -> pl.DataFrame:
+        """Lake.chain without greeks; it tells the change in open interest, PCR and max pain too, which nobody else is asked for."""
+        rows = self.at.chain(q.underlying, q.at, q.expiry, greeks=False).rows.filter(pl.col("last").is_not_null())
+        return rows.select("symbol", "oi", "volume", close="last", ts=pl.col("at") - pl.duration(minutes=pl.col("age") + 1))
 
     def whole(self, q: Question) -> pl.DataFrame:
         return self.at.bars(q.symbol)
 
     def last(self, q: Question) -> pl.DataFrame:
         rows = reading.scan(self.at.store, None, [q.session])
-        return rows.group_by("symbol").agg(pl.max("ts"), pl.col("close", "oi").get(pl.col("ts").arg_max())).collect()
+        return rows.group_by("symbol").agg(pl.max("ts"), pl.col("close", "oi").max_by("ts")).collect()
 
     def day(self, q: Question) -> pl.DataFrame:
-        return reading.scan(self.at.store, self.at.store.instruments().filter(pl.col("underlying") == q.underlying)["contract"].to_list(), [q.session]).collect()
+        of = {"start": q.session, "end": q.session}
+        return pl.concat([self.at.bars(q.underlying, **of), self.at.bars(q.underlying, kind="future", **of), self.at.bars(q.underlying, kind="option", **of)])
 
     def plain(self, answer: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
         """An answer in the others' words: ids and paise."""
