@@ -27,7 +27,7 @@ class Csvs(Engine):
                 own.select(COLUMNS).with_columns(pl.col("ts").dt.strftime(FORM)).write_csv(self.folder / "bars" / f"{symbols[contract]}.csv")
 
     def open(self) -> None:
-        self.facts = pl.read_csv(self.folder / "contracts.csv", try_parse_dates=True)
+        self.facts = pl.read_csv(self.folder / "contracts.csv", schema_overrides={"expiry": pl.Date})
 
     def close(self) -> None:
         del self.facts
