@@ -69,12 +69,13 @@ class Market:
 
 
 def market(sessions: list[date], wanted: int) -> Market:
-    """The whole market, busier until its first session has that many bars; or as many of its underlyings as are enough."""
+    """The whole market, busier until a session has that many bars (the mean of three); or as many of its underlyings as are enough."""
     everything = universe.underlyings(None)
     size, factor = 0, 1.0
     while size < wanted and factor < 9:
-        made = Market.of([replace(und, activity=und.activity * factor) for und in everything], sessions[:1])
-        sizes = [int(made.bars_on(number, sessions[0])[1].sum()) for number in range(len(everything))]
+        made = Market.of([replace(und, activity=und.activity * factor) for und in everything], sessions)
+        some = {sessions[0], sessions[len(sessions) // 2], sessions[-1]}
+        sizes = [sum(int(made.bars_on(number, day)[1].sum()) for day in some) // len(some) for number in range(len(everything))]
         size, used = sum(sizes), factor
         factor *= 1.2
     chosen, rest = [], wanted
