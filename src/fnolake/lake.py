@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -19,17 +18,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, GapWarning, StoreError
+from fnolake.errors import ConfigError, StoreError
+from fnolake.files import LakeFiles, ignore
+from fnolake.market.calendar import Calendar
 from fnolake.model import Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
+from fnolake.provider.clock import SystemClock
+from fnolake.provider.files.layout import layout_of
 from fnolake.provider.http import Http
-from fnolake.reads import LakeReads
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
-from fnolake.sync.exchange_round import ExchangeRound, Taken
 from fnolake.sync.open_evening import open_evening
 from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
@@ -46,15 +47,10 @@ from fnolake.sync.wanted import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
-    from fnolake.export.targets import Exported
+    from fnolake.sync.audits import Audit
     from fnolake.sync.certify import Certified
-
-
-def _ignore(_event: Event) -> None:
-    return
 
 
 def open_lake(
@@ -85,7 +81,14 @@ def open_lake(
     return Lake(chosen, store, variables)
 
 
-class Lake(LakeReads):
+def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+    """:meth:`Lake.audit` without a lake: against the bundled calendar only."""
+    from fnolake.sync.audits import audit
+
+    return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
+
+
+class Lake(LakeFiles):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
@@ -167,7 +170,7 @@ class Lake(LakeReads):
         return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
 
     async def async_sync(
-        self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
+        self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None,
         accounts: Sequence[str] = (),
     ) -> SyncReport:
         """
@@ -198,16 +201,11 @@ class Lake(LakeReads):
     def _waits(self, selection: Selection | None) -> bool:
         return hopes_for_files(self.store, self.settings.exchange, selection)
 
-    def take_files(self, paths: Sequence[Path] = ()) -> list[Taken]:
-        """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
-        taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
-        return taker.take_files(paths) if paths else taker.take_dropped()
-
-    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
+    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""
         return asyncio.run(self.async_sync(selection, on_event))
 
-    async def async_take_masters(self, on_event: Callable[[Event], None] = _ignore) -> list[dict[str, object]]:
+    async def async_take_masters(self, on_event: Callable[[Event], None] = ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
@@ -255,74 +253,6 @@ class Lake(LakeReads):
         return await examine(self.settings, self.store, self._calendar, self.clock, self._environ)
 
     # -- looking after it ---------------------------------------------------------------------------------------------
-
-    def export(
-        self, target: str, folder: Path | str, symbol: str, *, kind: str | None = None, expiry: date | str | None = None,
-        start: date | str | None = None, end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
-        by: str | None = None, overwrite: bool = False, dry_run: bool = False,
-    ) -> Exported:
-        """
-        Write bars for another tool, for your own use.
-
-        Args:
-            target: One of ``export.targets.TARGETS``: csv, parquet, backtesting, vectorbt, nautilus, lean, amibroker.
-            folder: Where to; outside this lake. Made when the first file is written.
-            symbol: As in :meth:`bars`.
-            kind: As in :meth:`bars`.
-            expiry: As in :meth:`bars`.
-            start: First session, inclusive; a date or its text.
-            end: Last session, inclusive.
-            interval: As in :meth:`bars`.
-            phases: As in :meth:`bars`.
-            by: A file a ``contract`` or a ``day``, where the target leaves the choice.
-            overwrite: Replace files that are there; otherwise they stay, and the same call again adds what is new.
-            dry_run: Read and count, write nothing.
-
-        Raises:
-            QueryError: Nothing to export.
-            ConfigError: No such target, or the folder cannot be written.
-        """
-        from fnolake.export.folder import Folder
-        from fnolake.export.selection import day_of, outside, select
-        from fnolake.export.targets import export, target_of
-        from fnolake.export.work import Choice
-
-        def read(first: date, last: date) -> pl.DataFrame:
-            with warnings.catch_warnings(action="ignore", category=GapWarning):
-                return self.bars(symbol, kind=kind, expiry=expiry, start=first, end=last, phases=phases, interval=interval)
-
-        chosen = Choice(symbol, kind, expiry, day_of(start), day_of(end), interval, tuple(phases))
-        place = Folder(outside(self.path, Path(folder)), overwrite=overwrite, dry_run=dry_run)
-        return export(target_of(target), select(self.store, self._calendar, chosen, read), place, self.clock.now(), by=by)
-
-    def to_pandas(
-        self, symbol: str, *, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
-        end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
-    ) -> pd.DataFrame:
-        """
-        Bars as pandas programs expect them; needs the extra ``fnolake[pandas]``.
-
-        Args:
-            symbol: As in :meth:`bars`.
-            kind: As in :meth:`bars`.
-            expiry: As in :meth:`bars`.
-            start: First session, inclusive; a date or its text.
-            end: Last session, inclusive.
-            interval: As in :meth:`bars`.
-            phases: As in :meth:`bars`.
-
-        Returns:
-            Index ``Datetime`` (Asia/Kolkata, start of the bar), Open High Low Close (rupees, float64), Volume (int64),
-            OpenInterest (float64, NaN where not sent); of several contracts the first column is ``Symbol``.
-
-        Raises:
-            ConfigError: pandas is not installed.
-        """
-        from fnolake.export.pandas import frame_of
-        from fnolake.export.selection import day_of
-
-        bars = self.bars(symbol, kind=kind, expiry=expiry, start=day_of(start), end=day_of(end), interval=interval, phases=phases)
-        return frame_of(bars)
 
     def upkeep(self, *, check: bool = False, rebuild_ledger: bool = False, dry_run: bool = False) -> Kept:
         """

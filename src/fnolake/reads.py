@@ -15,6 +15,7 @@ from fnolake.errors import ConfigError, GapWarning
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Selection, ist_date
 from fnolake.provider.clock import clock_of
+from fnolake.provider.files.layout import layout_of
 from fnolake.query import coverage as coverage_of
 from fnolake.query.interval import interval_of
 from fnolake.query.pick import pick
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fnolake.query.chain import Chain
     from fnolake.query.continuous import Series
     from fnolake.query.gaps import Gaps
+    from fnolake.sync.audits import Audit
 
 
 class LakeReads:
@@ -262,6 +264,22 @@ class LakeReads:
         ask = Ask(underlying.strip().upper(), rule_of(roll), which, start, end, strict)
         ids = pick(selected_contracts(self.store, Selection()), ask.underlying, "future")["contract"].to_list()
         return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask, lambda: self._calendar.last_finished(self.clock.now()))
+
+    def audit(self, path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+        """
+        Score files of minute bars against the calendar and the exchange's files that are here, without taking them.
+
+        Args:
+            path: A file or a folder.
+            preset: openalgo, kite, gdf or truedata.
+            mapping: As for :meth:`fnolake.lake.Lake.import_files`.
+
+        Raises:
+            ConfigError: No such file, preset or mapping.
+        """
+        from fnolake.sync.audits import audit
+
+        return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

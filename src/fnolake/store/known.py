@@ -181,6 +181,17 @@ def requests(ledger: Ledger) -> pl.DataFrame:
     return ledger.frame("select * from requests order by started_us, request_key", REQUEST_SCHEMA)
 
 
+def request_keys(ledger: Ledger, provider: str) -> set[str]:
+    """Keys of a provider's requests."""
+    return {str(row[0]) for row in ledger.rows("select request_key from requests where provider = ?", (provider,))}
+
+
+def rank_of(ledger: Ledger, contract: int, session: date) -> tuple[int, str] | None:
+    """Rank and provider of the best we have of a contract-session; None if nothing was asked."""
+    found = ledger.rows("select rank, provider from coverage where session = ? and contract = ?", (days(session), contract))
+    return (int(str(found[0][0])), str(found[0][1])) if found else None
+
+
 def unpublished(ledger: Ledger) -> list[date]:
     """Sessions with something that is not published yet, ascending."""
     return [from_days(int(str(row[0]))) for row in ledger.rows("select session from dirty order by session")]

@@ -147,6 +147,14 @@ class StoreReads:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
 
+    def request_keys(self, provider: str) -> set[str]:
+        """Keys of a provider's requests."""
+        return known.request_keys(self._ledger, provider)
+
+    def rank_of(self, contract: int, session: date) -> tuple[int, str] | None:
+        """Rank and provider of the best we have of a contract-session; None if nothing was asked."""
+        return known.rank_of(self._ledger, contract, session)
+
     def comparisons(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
         """What two providers were compared for (None = every session): ``compared.COMPARISONS``, by session and contract."""
         return compared.comparisons(self._ledger, sessions)
