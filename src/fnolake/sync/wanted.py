@@ -110,7 +110,7 @@ def from_start(selection: Selection | None, first: date | None) -> Selection:
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
     """The latest row of every selected contract."""
-    rows = store.instruments(None).sort("valid_from", nulls_last=False).unique("contract", keep="last").sort("contract")
+    rows = store.instruments(None)
     if rows.height:
         _known_underlyings(rows, selection.underlyings)
     if selection.underlyings:
