@@ -70,3 +70,32 @@ def test_what_a_demerger_lists_again_are_other_contracts_of_the_same_names(demer
     assert bars.join(old, on="contract").filter(pl.col("session").list.contains(THU)).is_empty()
     assert bars.join(new, on="contract").filter(pl.col("session").list.contains(WED)).is_empty()
     assert bars.join(new, on="contract").height > 20
+
+
+@pytest.fixture(scope="module")
+def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    event = {"event": "rename", "underlying": "SUZLON", "to": "SUZWIND", "on": str(WED)}
+    yield from lived(tmp_path_factory.mktemp("rename"), TUE, THU, event, names=("SUZLON",))
+
+
+def test_a_rename_of_the_exchange_is_an_amendment_of_the_same_contracts(renamed: Lived) -> None:
+    history = renamed.lake.store.instrument_history().filter(pl.col("underlying").is_in(["SUZLON", "SUZWIND"]))
+    names = history.group_by("contract").agg(pl.col("underlying").sort_by("revision"), pl.col("valid_from").sort_by("revision"))
+    both = names.filter(pl.col("underlying") == ["SUZLON", "SUZWIND"])
+    assert both.height > 80, "spot, futures and options of before"
+    assert set(both["valid_from"].list.last()) == {WED}
+    only_old = names.filter(pl.col("underlying") == ["SUZLON"])
+    assert only_old.is_empty(), "nothing ended with the old name"
+    masters = renamed.lake.store.masters().filter(pl.col("exchange").is_in(["NSE", "NFO"]))
+    assert not masters["findings"].str.contains("rename_not_recorded").any()
+
+
+def test_bars_before_and_after_a_rename_are_of_one_verified_contract(renamed: Lived) -> None:
+    rows = renamed.result.traded.filter(pl.col("underlying").is_in(["SUZLON", "SUZWIND"]))
+    assert set(rows.filter(pl.col("session") >= WED)["underlying"]) == {"SUZWIND"}
+    assert rows.filter(pl.col("proof") != "verified").is_empty(), rows.filter(pl.col("proof") != "verified")
+    assert renamed.result.false_verified.is_empty()
+    alone = rows.group_by("contract").agg(pl.col("session").n_unique())
+    assert alone.filter(pl.col("session") == 3).height > 20
+    days = renamed.lake.store.requests().filter(pl.col("route") == "symbol_changes")["started_at"].dt.convert_time_zone("Asia/Kolkata").dt.date()
+    assert set(days) >= {TUE, WED, THU}

@@ -132,13 +132,15 @@ class Evening:
         """
         Take the masters of the day and the exchange's files of the selected sessions, where they are not here, until ``stop``.
 
+        What was dropped, and symbol changes, go before the masters: a rename must be known before a master shows it.
         Masters taken earlier in the day are taken once more when today's file lists contracts that they did not.
         """
+        await asyncio.to_thread(self._files().take_dropped)
         fresh = await self.take_masters()
         chosen = await asyncio.to_thread(wanted, self._store, selection, self._calendar, self._clock.now(), self._freshness)
         await self.take_exchange_files(chosen, stop)
         if not fresh and not stop.is_set():
-            await MasterRound(self._store, self._accounts, self._clock, self._emit).take_after_close()
+            await self._masters().take_after_close()
         self._waits = self._hopes and selection.wait
 
     def plan(self, chosen: Wanted) -> Plan:
@@ -151,12 +153,17 @@ class Evening:
 
     async def take_masters(self, *, again: bool = False) -> list[dict[str, object]]:
         """The masters of the day from every provider, see ``masters.MasterRound.take``."""
-        return await MasterRound(self._store, self._accounts, self._clock, self._emit).take(again=again)
+        return await self._masters().take(again=again)
+
+    def _masters(self) -> MasterRound:
+        return MasterRound(self._store, self._accounts, self._clock, self._emit, self._files().take_renames)
+
+    def _files(self) -> ExchangeRound:
+        return ExchangeRound(self._store, self._exchange, self._calendar, self._clock, self._emit)
 
     async def take_exchange_files(self, chosen: Wanted, stop: asyncio.Event) -> None:
-        """Take what was dropped, the reference files that are due, and the end-of-day files that the wanted sessions need."""
-        taker = ExchangeRound(self._store, self._exchange, self._calendar, self._clock, self._emit)
-        await asyncio.to_thread(taker.take_dropped)
+        """Take the reference files that are due, and the end-of-day files that the wanted sessions need."""
+        taker = self._files()
         in_files = ~(pl.col("is_index") & (pl.col("kind") == "spot"))
         needed = set(chosen.contracts.filter(in_files).select("venue", "segment").unique().iter_rows())
         if chosen.sessions and needed:
