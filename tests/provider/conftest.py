@@ -1,4 +1,4 @@
-"""A small real broker on loopback, scripted by each test, and fakes of the two ports."""
+"""A small real broker on loopback, scripted by each test, and a clock that stands."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,22 +9,9 @@ import pytest
 from aiohttp import web
 
 from fnolake.provider.http import Http
+from fnolake.testing import Drawer
 
 NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
-
-
-class Drawer:
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-
-    def load(self, key: str) -> bytes | None:
-        return self.held.get(key)
-
-    def save(self, key: str, value: bytes) -> None:
-        self.held[key] = value
-
-    def delete(self, key: str) -> None:
-        self.held.pop(key, None)
 
 
 class StillClock:

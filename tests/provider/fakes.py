@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody sleeps, and a drawer in memory."""
+"""A clock that only moves when somebody sleeps."""
 
 from __future__ import annotations
 
@@ -41,17 +41,3 @@ class FakeClock:
             self.at = max(self.at, wake)
             if not future.done():
                 future.set_result(None)
-
-
-class Drawer:
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-
-    def load(self, key: str) -> bytes | None:
-        return self.held.get(key)
-
-    def save(self, key: str, value: bytes) -> None:
-        self.held[key] = value
-
-    def delete(self, key: str) -> None:
-        self.held.pop(key, None)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from fnolake.errors import DiskFull
 from fnolake.provider.budget import Budget
-from tests.provider.fakes import Drawer, FakeClock
+from fnolake.testing import Drawer
+from tests.provider.fakes import FakeClock
 
 OFFICIAL = ((20, 1.0), (200, 60.0))
 

@@ -12,7 +12,8 @@ from fnolake.errors import ConfigError
 from fnolake.provider import registry
 from fnolake.provider.http import Http
 from fnolake.provider.registry import GROUP, Setup, factory, names
-from tests.provider.fakes import Drawer, FakeClock
+from fnolake.testing import Drawer
+from tests.provider.fakes import FakeClock
 
 
 def point(name: str, value: str, group: str = GROUP) -> EntryPoint:
@@ -60,11 +61,11 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_a_third_party_is_loaded_when_it_is_chosen() -> None:
-    assert factory("alpha", [point("alpha", "tests.provider.fakes:Drawer")]) is Drawer
+    assert factory("alpha", [point("alpha", "fnolake.testing:Drawer")]) is Drawer
 
 
 def test_a_name_of_ours_is_never_replaced() -> None:
-    assert factory("shoonya", [point("shoonya", "tests.provider.fakes:Drawer")]) is registry._shoonya
+    assert factory("shoonya", [point("shoonya", "fnolake.testing:Drawer")]) is registry._shoonya
 
 
 @pytest.mark.parametrize("installed", [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.provider.fakes import Drawer, FakeClock
+from tests.provider.fakes import FakeClock
 from tests.provider.test_account import Scripted
 from tests.store.conftest import listing, master
 
@@ -20,6 +20,7 @@ from fnolake.provider.budget import Budget
 from fnolake.store.store import Store
 from fnolake.sync.connect import Connected, connected
 from fnolake.sync.masters import MasterRound
+from fnolake.testing import Drawer
 
 LEGACY = 'generation = "legacy"\nuid = "{0}"\npassword = "env:{0}_PASSWORD"\ntotp = "env:{0}_TOTP"\n'
 SECRETS = {"ONE_PASSWORD": "x", "ONE_TOTP": "JBSWY3DPEHPK3PXP"}

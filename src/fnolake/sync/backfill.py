@@ -22,7 +22,8 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import AccountSeen, BarRequest, Batch, Contract, Event, Notice, RequestRecord
 from fnolake.provider.account import Asked
 from fnolake.provider.budget import BudgetState
-from fnolake.sync.decide import Decided, Decider, Sings, request_of
+from fnolake.sync.ask import cancel_when, request_of
+from fnolake.sync.decide import Decided, Decider, Sings
 from fnolake.sync.expired import AfterExpiry
 from fnolake.sync.given_up import interrupted
 from fnolake.sync.pool import Member, Pool, State, Task
@@ -145,7 +146,7 @@ class Backfill:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._writer.run())
                 workers = [group.create_task(self._work(seat, stop)) for seat in self._seats for _ in range(self._settings.workers)]
-                watches = [group.create_task(_cancel_when(event, workers)) for event in (stop, self._pool.over)]
+                watches = [group.create_task(cancel_when(event, workers)) for event in (stop, self._pool.over)]
                 watches.append(group.create_task(self._show()))
                 await asyncio.wait(workers)
                 for watch in watches:
@@ -182,7 +183,7 @@ class Backfill:
         """Ask for one task and decide it, or give it back if the account cannot go on."""
         record = None
         try:
-            asked = await turn.ask_minutes(request_of(task), lambda: self._pool.others(seat.member))
+            asked = await turn.ask_minutes(request_of(task.contract, task.sessions[0], task.sessions[-1]), lambda: self._pool.others(seat.member))
             record = asked.record
             if self._lost(seat, asked) and self._pool.working:
                 back = replace(task, tried=task.tried | {seat.member.name})
@@ -238,9 +239,3 @@ def no_account_left(members: Sequence[Member]) -> str:
         return f"no account is left, what was fetched is kept: {'; '.join(member.said for member in members)}"
     member = members[0]
     return f"{member.reason}; what was fetched is kept, run the command again later" if member.state is State.DOWN else member.reason
-
-
-async def _cancel_when(event: asyncio.Event, workers: list[asyncio.Task[None]]) -> None:
-    await event.wait()
-    for worker in workers:
-        worker.cancel()

@@ -19,17 +19,15 @@ from fnolake.model import (
     Attempt,
     BarRequest,
     Contract,
-    Finding,
     Outcome,
     RequestRecord,
     Session,
     Verdict,
     ist_date,
-    ist_midnight_us,
-    utc_from_us,
 )
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
+from fnolake.sync.ask import attempt_of, failure, is_no_more, request_of
 from fnolake.sync.expired import RECYCLED, AfterExpiry
 from fnolake.sync.pool import Task
 from fnolake.verify import ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
@@ -38,7 +36,6 @@ PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses at that provider (design, rule zero)."""
 DOUBTFUL = frozenset({Outcome.UNAVAILABLE, Outcome.FAILED})
 """Outcomes that another provider is asked about."""
-_DAY_US = 86_400_000_000
 
 Sings = Callable[[str, date], Awaitable[bool]]
 """Whether a provider answers for a venue and session (rule zero)."""
@@ -64,12 +61,6 @@ class Decided:
     def doubted(self) -> tuple[date, ...]:
         """Sessions that another provider should be asked about."""
         return tuple(attempt.session for attempt in self.attempts if attempt.verdict.outcome in DOUBTFUL)
-
-
-def request_of(task: Task) -> BarRequest:
-    """The span from midnight before the first session to midnight after the last: ask wide, cut locally."""
-    first, last = task.sessions[0], task.sessions[-1]
-    return BarRequest(task.contract, utc_from_us(ist_midnight_us(first)), utc_from_us(ist_midnight_us(last) + _DAY_US))
 
 
 class Decider:
@@ -122,7 +113,7 @@ class Decider:
     async def _refused(self, task: Task, asked: Asked, provider: str) -> Decided:
         """An expired contract of which the answer holds nothing: refused, if the provider is well."""
         said = {day: await self._refused_of(task, day, provider) for day in task.sessions}
-        return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day, verdict in said.items()))
+        return Decided(task.contract.symbol, asked.record, tuple(attempt_of(task.contract, day, verdict, asked.record) for day, verdict in said.items()))
 
     async def _refused_of(self, task: Task, day: date, provider: str) -> Verdict:
         row = self._exchange(task.contract.contract, day)
@@ -137,7 +128,7 @@ class Decider:
             return await self._refused(task, asked, provider)
         if len(task.sessions) > 1 and not task.again:
             return Decided(task.contract.symbol, asked.record, more=tuple(_alone(task, day) for day in task.sessions))
-        attempts = [_attempt(task, day, await self._empty(task, day, provider), asked.record) for day in task.sessions]
+        attempts = [attempt_of(task.contract, day, await self._empty(task, day, provider), asked.record) for day in task.sessions]
         return Decided(task.contract.symbol, asked.record, tuple(attempts))
 
     async def _empty(self, task: Task, day: date, provider: str) -> Verdict:
@@ -145,7 +136,7 @@ class Decider:
         contract, session = task.contract, self._session(task.contract, day)
         alive = await self._canaries[provider](contract.venue, day)
         row = self._exchange(contract.contract, day)
-        verdict = verdict_for_empty(request_of(task), session, canary_alive=alive, exchange_row=row, now=self._now())
+        verdict = verdict_for_empty(_request(task), session, canary_alive=alive, exchange_row=row, now=self._now())
         self._count_doubt(provider, contract.venue, doubtful="doubtful_empty" in verdict.reasons)
         return verdict
 
@@ -161,7 +152,7 @@ class Decider:
         sessions = [self._session(task.contract, day) for day in task.sessions]
         rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
         filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
-        judged = judge(table, request_of(task), sessions, self._now(), rows, must_fill=filled)
+        judged = judge(table, _request(task), sessions, self._now(), rows, must_fill=filled)
         if self._expired(task.contract):
             judged = self._late.checked(task.contract, table, judged)
             if all(verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED for _, verdict, _ in judged):
@@ -177,7 +168,7 @@ class Decider:
                 more.append(_alone(task, day))
                 continue
             said = await self._empty(task, day, provider) if verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED else verdict
-            attempts.append(_attempt(task, day, said, asked.record))
+            attempts.append(attempt_of(task.contract, day, said, asked.record))
             if verdict.bars:
                 bars.append(kept)
         if bars:
@@ -190,13 +181,13 @@ class Decider:
             middle = len(task.sessions) // 2
             halves = (_part(task, task.sessions[:middle]), _part(task, task.sessions[middle:]))
             return Decided(task.contract.symbol, asked.record, more=halves)
-        reason = type(error).__name__
-        unknown = reason in {"UnknownSymbol", "SpanUnavailable"}
-        if unknown and self._expired(task.contract):
-            verdict = self._late.refusal(task.contract, f"{reason}: {str(error)[:300]}")
+        assert error is not None
+        if is_no_more(error) and self._expired(task.contract):
+            verdict = self._late.refusal(task.contract, f"{type(error).__name__}: {str(error)[:300]}")
         else:
-            verdict = Verdict(Outcome.UNAVAILABLE if unknown else Outcome.FAILED, (reason,), (Finding(reason, detail=str(error)[:300]),))
-        return Decided(task.contract.symbol, asked.record, tuple(_attempt(task, day, verdict, asked.record) for day in task.sessions))
+            verdict = failure(error)
+        return Decided(task.contract.symbol, asked.record, tuple(attempt_of(task.contract, day, verdict, asked.record) for day in task.sessions))
+
     async def _unmixed(self, task: Task, day: date, verdict: Verdict, bars: pl.DataFrame) -> tuple[date, Verdict, pl.DataFrame]:
         """Cash history that was re-based since it was stored is not taken."""
         stored = await asyncio.to_thread(self._stored, task.contract.contract, day) if verdict.bars else None
@@ -217,7 +208,5 @@ def _part(task: Task, sessions: tuple[date, ...]) -> Task:
     return replace(task, sessions=sessions, rows=task.rows * len(sessions) / len(task.sessions))
 
 
-def _attempt(task: Task, day: date, verdict: Verdict, record: RequestRecord) -> Attempt:
-    return Attempt(
-        task.contract.contract, day, verdict, record.provider, record.account, record.started_at, record.payload_hash, record.key,
-    )
+def _request(task: Task) -> BarRequest:
+    return request_of(task.contract, task.sessions[0], task.sessions[-1])

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -34,13 +35,12 @@ from fnolake.model import (
     Verdict,
     bar_schema,
     ist_date,
-    ist_midnight_us,
     quarantine_schema,
-    utc_from_us,
 )
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
 from fnolake.store.store import Store
+from fnolake.sync.ask import attempt_of, cancel_when, failure, request_of, to_the_end
 from fnolake.sync.contracts import Contracts, MustFill
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.given_up import interrupted
@@ -50,7 +50,6 @@ from fnolake.verify import Witness, compare, judge, keep, refused_rows, unless_r
 
 PIECE = 200
 """Contract-sessions whose stored bars are in memory at once, and that are committed together."""
-_DAY_US = 86_400_000_000
 
 
 class Asks(Protocol):
@@ -224,7 +223,7 @@ class SecondLook:
         piece, left = _Piece(), iter(looks)
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work(left, piece, terms)) for _ in range(min(self._workers, len(looks)))]
-            watch = group.create_task(_cancel_at(workers, stop, until))
+            watch = group.create_task(cancel_when(stop, workers, until))
             if workers:
                 await asyncio.wait(workers)
             watch.cancel()
@@ -271,13 +270,7 @@ class SecondLook:
         piece.requests += [record for account in self._accounts for record in account.drain_sign_ins()]
         if not piece.requests:
             return
-        work = asyncio.ensure_future(asyncio.to_thread(self._store.commit, piece.close()))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await work
-            raise
+        await to_the_end(partial(self._store.commit, piece.close()))
 
     def _tell(self, compared: Sequence[Compared], wanted: int) -> None:
         agreed = sum(each.comparison.agreed for each in compared)
@@ -320,27 +313,12 @@ def _without_rows(asked: Asked) -> Verdict:
     """A failure by its name; "nothing" where another provider has bars is doubtful."""
     if asked.error is None:
         return Verdict(Outcome.FAILED, ("doubtful_empty",), (Finding("other_provider_has_bars"),))
-    reason = type(asked.error).__name__
-    outcome = Outcome.UNAVAILABLE if reason in {"UnknownSymbol", "SpanUnavailable"} else Outcome.FAILED
-    return Verdict(outcome, (reason,), (Finding(reason, detail=str(asked.error)[:300]),))
+    return failure(asked.error)
 
 
 def _attempt(look: _Look, asked: Asked, verdict: Verdict) -> Attempt:
-    record = asked.record
-    return Attempt(
-        look.contract.contract, look.session, verdict, record.provider, record.account, record.started_at, record.payload_hash, record.key,
-    )
+    return attempt_of(look.contract, look.session, verdict, asked.record)
 
 
 def _request(look: _Look) -> BarRequest:
-    """The whole day: ask wide, cut locally."""
-    start = ist_midnight_us(look.session)
-    return BarRequest(look.contract, utc_from_us(start), utc_from_us(start + _DAY_US))
-
-
-async def _cancel_at(workers: Sequence[asyncio.Task[None]], stop: asyncio.Event, until: float | None) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout_at(until):
-            await stop.wait()
-    for worker in workers:
-        worker.cancel()
+    return request_of(look.contract, look.session, look.session)

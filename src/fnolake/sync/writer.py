@@ -7,10 +7,10 @@ Invariant: a batch holds one attempt a contract-session; a second one (another p
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import polars as pl
 
@@ -26,9 +26,11 @@ from fnolake.model import (
     bar_schema,
     quarantine_schema,
 )
+from fnolake.sync.ask import to_the_end
 from fnolake.sync.decide import Decided
 
 _LOOSE_TABLES = 512
+"""Tables of an open batch before they are joined: thousands of small ones weigh more than their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +214,5 @@ class Writer:
     async def _close(self, batch: _Open) -> None:
         if not batch.requests:
             return
-        work = asyncio.ensure_future(asyncio.to_thread(self._commit, batch.close()))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await work
-            raise
+        await to_the_end(partial(self._commit, batch.close()))
         self._emit(BatchCommitted(len(batch.attempts), sum(frame.height for frame in batch.bars)))
