@@ -33,6 +33,7 @@ from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
 from fnolake.sync.decide import Sings
+from fnolake.sync.ex_dates import ExDates
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.exchange_round import ExchangeRound
 from fnolake.sync.expired import AfterExpiry, expired_sessions, priced, refused_before
@@ -182,6 +183,7 @@ class Evening:
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
             late=await asyncio.to_thread(self._late, plan),
             stored=lambda contract, day: self._store.bars([contract], [day]).sort("ts").collect(),
+            actions=(await asyncio.to_thread(ExDates.read, self._store)).since,
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
