@@ -185,9 +185,9 @@ class Backfill:
         """Ask for one task and decide it, or give it back if the account cannot go on."""
         record = None
         try:
-            asked = await turn.ask_minutes(request_of(task.contract, task.sessions[0], task.sessions[-1]), lambda: self._pool.others(seat.member))
+            asked = await turn.ask_minutes(request_of(task.contract, task.sessions[0], task.sessions[-1]), lambda: self._pool.others(seat.member, task))
             record = asked.record
-            if self._lost(seat, asked) and self._pool.working:
+            if self._lost(seat, asked) and self._pool.others(seat.member, task):
                 back = replace(task, tried=task.tried | {seat.member.name})
                 return Decided(task.contract.symbol, record, more=(back,))
             decided = await self._decider.decide(task, asked, seat.member.provider)

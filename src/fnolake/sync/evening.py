@@ -31,7 +31,7 @@ from fnolake.store.store import Store
 from fnolake.sync import second_day
 from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
-from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks
+from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks, who_lists
 from fnolake.sync.decide import Sings
 from fnolake.sync.ex_dates import ExDates
 from fnolake.sync.exchange_book import ExchangeBook
@@ -178,6 +178,8 @@ class Evening:
         book = await asyncio.to_thread(ExchangeBook.read, self._store, plan.sessions)
         known = await asyncio.to_thread(self._store.instruments, kinds=("future",))
         witnesses = Witnesses(known, ist_date(self._clock.now()))
+        providers = {one.name: one.provider_name for one in self._accounts}
+        listed = await asyncio.to_thread(self._who_lists, plan, set(providers.values()))
         line = Backfill(
             self._accounts, self._store.commit, self._calendar, self._canaries(witnesses), exchange=book.row, now=self._clock.now,
             must_fill=MustFill(chosen.contracts), on_event=self._emit, settings=self._settings,
@@ -187,10 +189,19 @@ class Evening:
         )
         timer = asyncio.get_running_loop().call_later(max_minutes * 60, stop.set) if max_minutes else None
         try:
-            return await line.run(tasks(plan.rows, Contracts(chosen.contracts), {one.name: one.provider_name for one in self._accounts}), stop)
+            return await line.run(tasks(plan.rows, Contracts(chosen.contracts), providers, listed), stop)
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _who_lists(self, plan: Plan, providers: set[str]) -> dict[int, frozenset[str]]:
+        """Whom to ask for the plan's contracts; what no account's provider lists is said once and not asked."""
+        listed = who_lists(self._store.listed_by(plan.rows["contract"].unique()), set(self._store.masters()["provider"]), providers)
+        nobodys = sum(1 for names in listed.values() if providers.isdisjoint(names))
+        if nobodys:
+            others = ", ".join(sorted({name for names in listed.values() if providers.isdisjoint(names) for name in names}))
+            self._emit(Notice("warning", f"{nobodys:,} contracts are listed only by {others}, of which no account is signed in: not asked"))
+        return listed
 
     def _late(self, plan: Plan) -> AfterExpiry:
         """What judges the answers about contracts that have expired."""
