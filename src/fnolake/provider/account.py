@@ -206,6 +206,21 @@ class Account:
         """Whether it can do nothing more until somebody signs in."""
         return self._over is not None
 
+    @property
+    def sign_in_mark(self) -> int:
+        """Which sign-in is in force, to be given back to :meth:`renew_after`."""
+        return self._sign_in
+
+    async def renew_after(self, mark: int, lost: SignInLost) -> AuthError | None:
+        """
+        What a long-lived connection does when it loses the sign-in it began with: one renewal serves everybody.
+
+        Returns:
+            None if there is a new sign-in; else why there will be none until somebody signs in.
+        """
+        await self._renew(mark, lost)
+        return self._over
+
     def drain_sign_ins(self) -> list[RequestRecord]:
         """Records of the renewals since the last call."""
         drained, self._renewals = self._renewals, []

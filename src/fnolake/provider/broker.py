@@ -132,9 +132,7 @@ class BrokerClient(abc.ABC, Generic[S]):
 
     async def _ask(self, route: str, fields: Mapping[str, str], decode: Decoder[T], label: str = "") -> tuple[HttpAnswer, T]:
         """Ask as the user who is signed in, and decode. A sign-in that is refused is forgotten at once."""
-        used = self._tokens.present
-        if used is None:
-            raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
+        used = self._present()
         answer = await self._send(route, fields, used)
         try:
             return answer, decode(answer.body, status=answer.status, request=label or route)
@@ -144,6 +142,12 @@ class BrokerClient(abc.ABC, Generic[S]):
         except PayloadError as error:
             error.payload = error.payload.replace(used.token.encode(), b"***")
             raise
+
+    def _present(self) -> S:
+        """The present sign-in; raises SignInLost where there is none."""
+        if self._tokens.present is None:
+            raise self._lost(f"nobody is signed in; run `fnolake login {self._account}`")
+        return self._tokens.present
 
     def _lost(self, message: str) -> SignInLost:
         return SignInLost(f"{self._account}: {message}", provider=self.name)

@@ -120,6 +120,29 @@ class Http:
             raise Unreachable(f"{_where(url)}: no answer in time; it is tried again", request=_where(url)) from error
         raise Unreachable(f"{_where(url)}: redirected too often", request=_where(url))
 
+    async def socket(self, url: str, *, beat_s: float) -> aiohttp.ClientWebSocketResponse:
+        """
+        Open a WebSocket, pinged every ``beat_s`` seconds; one that does not answer a ping is closed.
+
+        Raises:
+            Unreachable: It cannot be opened.
+            ConfigError: Plain ws to a host that is not this machine.
+
+        Cancel:
+            Safe; the connection is dropped.
+        """
+        assert self._session is not None, "use `async with Http()`"
+        where, limits = _where(url), self._timeouts
+        try:
+            async with asyncio.timeout(limits.connect_s + limits.read_s):
+                return await self._session.ws_connect(url, heartbeat=beat_s, timeout=aiohttp.ClientWSTimeout(ws_close=2.0))
+        except TimeoutError as error:
+            raise Unreachable(f"{where}: no answer in time; it is tried again", request=where) from error
+        except aiohttp.ClientError as error:
+            raise Unreachable(f"{where}: {_reason(error)}", request=where) from error
+        except OSError as error:
+            raise Unreachable(f"{where}: {error.strerror or type(error).__name__}", request=where) from error
+
     async def _ask(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], limit: int
     ) -> HttpAnswer:
@@ -170,7 +193,7 @@ def _where(url: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigError("an address in the settings is not a URL; correct it in lake.toml") from error
-    if not host or port == 0 or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+    if not host or port == 0 or not (parts.scheme in {"https", "wss"} or (parts.scheme in {"http", "ws"} and is_loopback(host))):
         raise ConfigError(
             f"{parts.scheme}://{host}: only https is allowed outside this machine; correct the address in lake.toml"
         )

@@ -64,6 +64,8 @@ class Feed(Protocol):
 class Streams(Protocol):
     """A provider that has a live feed."""
 
+    feed_facts: FeedFacts
+
     async def open_feed(self) -> Feed:
         """
         Connect and sign the connection in.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
+from functools import partial
 from typing import Any
 
 from fnolake.errors import ConfigError, ProviderFault
@@ -18,11 +19,14 @@ from fnolake.provider.base import Dialect, SignInHelp
 from fnolake.provider.broker import BrokerClient, to_adopt
 from fnolake.provider.firstock import answers, signin, symbols, wire
 from fnolake.provider.firstock.answers import SignIn
+from fnolake.provider.firstock.feed import FACTS, FirstockFeed, address
 from fnolake.provider.firstock.refusal import PROVIDER
 from fnolake.provider.firstock.signin import Credentials, FirstockUrls
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
 from fnolake.provider.scope import exchange_of
 from fnolake.provider.snapshot import Hit, Quote, UserDetails
+from fnolake.provider.socketfeed import closed_unless_done
+from fnolake.provider.stream import Feed, FeedFacts
 from fnolake.provider.tokens import Tokens
 from fnolake.provider.totp import fresh_password
 
@@ -55,6 +59,7 @@ class FirstockClient(BrokerClient[SignIn]):
     """
 
     dialect = DIALECT
+    feed_facts: FeedFacts = FACTS
 
     def __init__(
         self, http: Http, urls: FirstockUrls, account_name: str, credentials: Credentials, state: StatePort, clock: Clock,
@@ -102,6 +107,16 @@ class FirstockClient(BrokerClient[SignIn]):
 
     async def _end_sign_in(self) -> None:
         await self._ask("logout", {}, wire.decode_envelope)
+
+    async def open_feed(self) -> Feed:
+        """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
+        used = self._present()
+        with self._named():
+            socket = await self._http.socket(address(self._urls.socket, used), beat_s=FACTS.beat_s)
+        feed = FirstockFeed(socket, FACTS, PROVIDER, self._clock, partial(self._tokens.drop, used))
+        async with closed_unless_done(feed):
+            await feed.welcome()
+        return feed
 
     # -- asking -----------------------------------------------------------------------------------------------------
 

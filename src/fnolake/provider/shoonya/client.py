@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any
 
 from fnolake.errors import LoginRefused, ProviderFault
@@ -19,9 +20,12 @@ from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
 from fnolake.provider.scope import exchange_of
 from fnolake.provider.shoonya import answers, login, signin, symbols, wire
 from fnolake.provider.shoonya.answers import SignIn
+from fnolake.provider.shoonya.feed import FACTS, ShoonyaFeed
 from fnolake.provider.shoonya.refusal import PROVIDER
 from fnolake.provider.shoonya.signin import LEGACY, Credentials, ShoonyaUrls
 from fnolake.provider.snapshot import Hit, Quote, UserDetails
+from fnolake.provider.socketfeed import closed_unless_done
+from fnolake.provider.stream import Feed, FeedFacts
 from fnolake.provider.tokens import Tokens
 from fnolake.provider.totp import fresh_password
 
@@ -52,6 +56,7 @@ class ShoonyaClient(BrokerClient[SignIn]):
     """
 
     dialect = DIALECT
+    feed_facts: FeedFacts = FACTS
 
     def __init__(
         self, http: Http, urls: ShoonyaUrls, account_name: str, credentials: Credentials, state: StatePort,
@@ -129,6 +134,16 @@ class ShoonyaClient(BrokerClient[SignIn]):
                 "account for the other", provider=PROVIDER, request="GenAcsTok")
         self._tokens.keep(sign_in, adopted=False)
         return sign_in
+
+    async def open_feed(self) -> Feed:
+        """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
+        used = self._present()
+        with self._named():
+            socket = await self._http.socket(self._urls.socket, beat_s=FACTS.beat_s)
+        feed = ShoonyaFeed(socket, FACTS, PROVIDER, self._clock, partial(self._tokens.drop, used))
+        async with closed_unless_done(feed):
+            await feed.welcome(used, legacy=self._urls.generation == LEGACY)
+        return feed
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
