@@ -31,6 +31,7 @@ from fnolake.store.store import Store
 from fnolake.sync import second_day
 from fnolake.sync.again import prove_again
 from fnolake.sync.backfill import Backfill
+from fnolake.sync.certify import sign_off
 from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks, who_lists
 from fnolake.sync.decide import Sings
 from fnolake.sync.ex_dates import ExDates
@@ -44,7 +45,8 @@ from fnolake.sync.outlook import warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import AccountReport, SyncReport
 from fnolake.sync.second_look import SecondLook
-from fnolake.sync.sources import source_lines
+from fnolake.sync.sources import WAITS, source_lines
+from fnolake.sync.status import widest
 from fnolake.sync.wanted import Wanted, count_wanted, plan_wanted, wanted
 from fnolake.sync.writer import LineSettings, Served, Tally
 
@@ -120,14 +122,15 @@ class Evening:
         tally = await self._backfill(plan, chosen, stop, selection.max_minutes)
         interrupted = stop.is_set() and not tally.stopped
         if not interrupted:
-            await self._look_twice(chosen, stop, selection.max_minutes and started + selection.max_minutes * 60)
+            await self._look_twice(chosen, stop, tally, selection.max_minutes and started + selection.max_minutes * 60)
             await self._publish()
+        signed = () if interrupted or selection.kinds else await self._sign_off(chosen, plan, changed=bool(proven or tally.requests))
         left = await asyncio.to_thread(self.plan, chosen) if plan.warnings else plan
         for warning in left.warnings:
             self._emit(Notice("warning", warning))
         spoken_of = replace(chosen, sessions=chosen.asked_for, since=None)
         report = await asyncio.to_thread(self._report, spoken_of, tally, self._clock.monotonic() - started, interrupted=interrupted)
-        return replace(report, waiting=plan.not_due, gaps=max(report.gaps - plan.not_due, 0))
+        return replace(report, waiting=plan.not_due, gaps=max(report.gaps - plan.not_due, 0), certificates=signed)
 
     async def prepare(self, selection: Selection, stop: asyncio.Event) -> None:
         """
@@ -149,6 +152,7 @@ class Evening:
         now, per_minute = self._clock.now(), sum(one.per_minute for one in self._accounts)
         plan = plan_wanted(
             self._store, chosen, self._calendar, now, per_minute, self._freshness, tries=self._repair.tries, waits=self._waits,
+            max_days=widest([one.max_days for one in self._accounts]),
         )
         return warned(self._store, plan, chosen, self._calendar, now, self._freshness)
 
@@ -224,18 +228,19 @@ class Evening:
         with recorded_if_cancelled(self._store, self._clock, (provider, account.name), "minutes", request.contract.symbol):
             return await account.ask_minutes(request)
 
-    async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, until: float | None) -> None:
+    async def _look_twice(self, chosen: Wanted, stop: asyncio.Event, tally: Tally, until: float | None) -> None:
         """Ask second witnesses, and yesterday's sample once more, to the machine's second ``until``."""
         left = None if until is None else asyncio.get_running_loop().time() + until - self._clock.monotonic()
         look = SecondLook(
             self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=self._second_look, workers=self._settings.workers,
+            count=tally.add_looks,
         )
         await look.run(chosen, stop, left)
         if chosen.repairs:
             due = await asyncio.to_thread(second_day.due_again, self._store, chosen.contracts, self._repair.second_day, self._clock.now())
             anew = SecondLook(
                 self._store, self._accounts, self._calendar, self._clock.now, self._emit, share=1.0, workers=self._settings.workers,
-                way=second_day.WAY,
+                way=second_day.WAY, count=tally.add_looks,
             )
             await anew.look(due, chosen, stop, left)
 
@@ -245,6 +250,12 @@ class Evening:
             if day <= finished:
                 self._emit(Notice("info", f"publishing {day}"))
                 await asyncio.to_thread(self._store.publish, day)
+
+    async def _sign_off(self, chosen: Wanted, plan: Plan, *, changed: bool) -> tuple[str, ...]:
+        """Certificates of the sessions that are finished and proven as far as they will be this evening."""
+        held = {one.session for one in plan.sources if one.kind == WAITS}
+        sessions = [day for day in chosen.asked_for if day not in held]
+        return await asyncio.to_thread(sign_off, self._store, sessions, self._clock.now(), changed=changed)
 
     def _report(self, chosen: Wanted, tally: Tally, seconds: float, *, interrupted: bool) -> SyncReport:
         counts = count_wanted(self._store, chosen)

@@ -142,15 +142,16 @@ class SecondLook:
         share: Of contract-sessions that are looked at twice, 0 to 1.
         workers: Requests under way at once.
         way: Whom to ask, and what to keep.
+        count: Told of each request.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Asks], calendar: Calendar, now: Callable[[], datetime], on_event: Callable[[Event], None],
-        *, share: float, workers: int = 12, way: Way | None = None,
+        *, share: float, workers: int = 12, way: Way | None = None, count: Callable[[RequestRecord], None] = lambda _record: None,
     ) -> None:
         self._store, self._accounts, self._calendar = store, accounts, calendar
         self._now, self._emit, self._share, self._workers = now, on_event, share, workers
-        self._way = way or Way()
+        self._way, self._on_request = way or Way(), count
         self._out: set[str] = set()
         self._asking: dict[str, int] = {}
 
@@ -263,9 +264,12 @@ class SecondLook:
         try:
             asked = await account.ask_minutes(_request(look), may_leave=lambda: True)
         except asyncio.CancelledError:
-            piece.requests.append(interrupted(account.provider_name, account.name, "minutes", self._now(), look.contract.symbol))
+            given_up = interrupted(account.provider_name, account.name, "minutes", self._now(), look.contract.symbol)
+            piece.requests.append(given_up)
+            self._on_request(given_up)
             raise
         piece.requests.append(asked.record)
+        self._on_request(asked.record)
         return asked
 
     async def _commit(self, piece: _Piece) -> None:
