@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -101,10 +102,8 @@ def test_a_frame_about_the_book_alone_is_no_tick() -> None:
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_a_frame_or_a_payload_error(body: bytes) -> None:
     for decode in (shoonya.decode, firstock.decode):
-        try:
-            decode(body)
-        except PayloadError as error:
-            assert "cannot be read" in str(error)
+        with contextlib.suppress(PayloadError):
+            assert isinstance(decode(body), (shoonya.Frame, firstock.Status, dict))
 
 
 @given(st.lists(st.tuples(st.integers(-5, 500), st.integers(-5, 10_000), st.integers(-2, 50), st.integers(-1, 100_000)), max_size=30))

@@ -190,7 +190,7 @@ def test_the_first_file_of_a_zip_is_unpacked() -> None:
     assert safe_unzip(zipped(a=b"first", b=b"second"), 100) == b"first"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>not here</html>", b"PK\x03\x04cut", zipped(), zipped(a=b"x" * 999)[:-30]])
+@pytest.mark.parametrize("body", [b"", b"<html>not here</html>", b"PK\x03\x04cut", zipped(), zipped(a=b"x" * 999)[:-30]], ids=["nothing", "a page", "cut", "empty", "damaged"])
 def test_what_is_no_zip_is_a_payload_error(body: bytes) -> None:
     with pytest.raises(PayloadError):
         safe_unzip(body, 10_000)

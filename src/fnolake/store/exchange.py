@@ -37,7 +37,7 @@ EXCHANGE_DAYS = TableSpec(
     ("session", "venue", "segment"), delta_encoded=("token", *_NUMBERS),
     dictionary=("underlying", "kind", "expiry", "stated_expiry", "strike_paise", "right", "series"), bounds=("underlying", "token"),
 )
-MATCHED = ("contract", "session", *_PRICES, "volume", "oi", "trades")
+MATCHED = ("contract", "session", *_PRICES, "settle_paise", "volume", "oi", "trades")
 """Columns of matched rows, in order; all Int64 but session (Date). Unique by (contract, session)."""
 
 _RECORD = """
@@ -129,14 +129,19 @@ def unlisted(lake: Path, ledger: Ledger, book: InstrumentBook, session: date) ->
         *KEY, "underlying", "expiry")
 
 
-def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date]) -> pl.DataFrame:
-    """Rows of these sessions by contract: ``MATCHED``, by session and contract."""
+def matched(
+    lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date], contracts: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """Rows of these sessions by contract (None = all): ``MATCHED``, by session and contract."""
+    known = book.history() if contracts is None else book.history().filter(pl.col("contract").is_in(list(contracts)))
     listed = (pl.col("valid_from").is_null() | (pl.col("session") >= pl.col("valid_from"))) & (
         pl.col("valid_to").is_null() | (pl.col("session") <= pl.col("valid_to"))
     )
     rows = scan(lake, ledger, sessions).select(*KEY, "session", "series", *_OWN, "stated_expiry", *MATCHED[2:])
-    by_token = _by_token(rows, book.history(), _Names.of(ledger, book)).filter(listed)
-    by_name = rows.filter(pl.col("token").is_null()).join(_named(book).lazy(), on=_NAMED, nulls_equal=True).filter(listed)
+    if contracts is not None:
+        rows = rows.filter(pl.col("token").is_null() | pl.col("token").is_in(known["token"].unique().to_list()))
+    by_token = _by_token(rows, known, _Names.of(ledger, book)).filter(listed)
+    by_name = rows.filter(pl.col("token").is_null()).join(_named(known).lazy(), on=_NAMED, nulls_equal=True).filter(listed)
     return (
         pl.concat([by_token.select(*MATCHED), by_name.select(*MATCHED)])
         .unique(["contract", "session"], keep="last").sort("session", "contract").collect()
@@ -171,9 +176,9 @@ def _by_token(rows: pl.LazyFrame, contracts: pl.DataFrame, names: _Names) -> pl.
     return rows.join(own.lazy(), on=KEY).filter(spot | (alike & (ends | stated).fill_null(value=False)))
 
 
-def _named(book: InstrumentBook) -> pl.DataFrame:
+def _named(known: pl.DataFrame) -> pl.DataFrame:
     """Contracts by what they are, for files without tokens: a spot contract by the series in its symbol."""
     series = pl.when(pl.col("kind") == "spot").then(pl.col("symbol").str.strip_prefix(pl.col("underlying") + "-"))
-    return book.history().with_columns(series=series).select("contract", *_NAMED, "valid_from", "valid_to").filter(
+    return known.with_columns(series=series).select("contract", *_NAMED, "valid_from", "valid_to").filter(
         (pl.col("kind") != "spot") | pl.col("series").is_not_null()
     )
