@@ -51,7 +51,7 @@ def test_options_wait_for_the_file_and_the_day_costs_one_request_a_traded_contra
     assert signed == [f"certificate: {counts.verified:,} of {counts.traded:,} traded contracts verified · NSE F&O · 2026-11-20 · sha256 {certificate.content.sha256[:12]}"]
     assert counts.verified == counts.traded == covered - counts.unknown
     assert f" {counts.traded:,} traded, " in traded
-    assert counts.unknown == 0 or f"of {counts.unknown:,} no exchange file says whether they traded" in traded
+    assert counts.unknown == 0 or f"{counts.unknown:,} of them stand in no exchange file" in traded
     assert covered <= minutes <= 1.02 * covered + 1, (minutes, covered)
 
 
