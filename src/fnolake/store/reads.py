@@ -53,6 +53,10 @@ class StoreReads:
         """
         return listings.listed_by(self._ledger, contracts)
 
+    def renames(self) -> dict[str, str]:
+        """Underlyings that were renamed since the lake began: old name → present name."""
+        return telling.read_renames(self._ledger, date.max, date.max)
+
     def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
         """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
         return listings.symbols(self._ledger, contracts)
