@@ -16,8 +16,8 @@ HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
     "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk",
     "audit", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "export", "gaps",
-    "import_files", "instrument_history", "instruments", "path", "plan", "repairs", "rolls", "scan", "sql", "status",
-    "sync", "take_files", "to_pandas", "upkeep", "verify",
+    "import_files", "instrument_history", "instruments", "metrics", "path", "plan", "repairs", "rolls", "scan", "sql", "status",
+    "sync", "take_files", "to_pandas", "upkeep", "verify", "write_metrics",
 }
 
 

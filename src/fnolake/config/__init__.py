@@ -16,6 +16,8 @@ from fnolake.config.settings import (
     FirstockSettings,
     FreshnessSettings,
     HttpSettings,
+    LogSettings,
+    MetricsSettings,
     RepairSettings,
     Settings,
     ShoonyaSettings,
@@ -25,6 +27,6 @@ from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
     "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AnalyticsSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
-    "FreshnessSettings", "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load",
+    "FreshnessSettings", "HttpSettings", "LogSettings", "MetricsSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load",
     "remove_account", "write_initial",
 ]

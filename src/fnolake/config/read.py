@@ -19,7 +19,9 @@ from typing import Any, Final
 from fnolake.config.settings import (
     FILE_NAME,
     GENERATIONS,
+    LEVELS,
     LIMITS,
+    LOG_FORMATS,
     PROVIDERS,
     TIERS,
     AccountSettings,
@@ -30,6 +32,8 @@ from fnolake.config.settings import (
     FirstockSettings,
     FreshnessSettings,
     HttpSettings,
+    LogSettings,
+    MetricsSettings,
     RepairSettings,
     Settings,
     ShoonyaSettings,
@@ -46,15 +50,15 @@ _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
     ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
     ("freshness",): FreshnessSettings, ("analytics",): AnalyticsSettings, ("calendar",): CalendarSettings,
-    ("http",): HttpSettings,
+    ("http",): HttpSettings, ("log",): LogSettings, ("metrics",): MetricsSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
     "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440), "rate": (0, 1),
-    "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
+    "keep_days": (1, 3650), "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
-    "generation": GENERATIONS, "limits": LIMITS, **{f"freshness.{tier}": TIERS for tier in ("spot", "futures", "near", "rest")},
+    "generation": GENERATIONS, "limits": LIMITS, "log.level": LEVELS, "log.format": LOG_FORMATS, **{f"freshness.{tier}": TIERS for tier in ("spot", "futures", "near", "rest")},
 })
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -225,5 +229,6 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         freshness=FreshnessSettings(**table("freshness")),
         repair=RepairSettings(**table("repair")),
         analytics=AnalyticsSettings(**table("analytics")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
+        log=LogSettings(**table("log")), metrics=MetricsSettings(**table("metrics")),
         **table(),
     )

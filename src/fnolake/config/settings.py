@@ -18,6 +18,8 @@ PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 TIERS: Final = ("daily", "weekly")
+LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,27 @@ class AnalyticsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """
+    Table ``[log]``: ``file`` is relative to the lake, ``-`` the standard error, empty no log (docs/watching.md).
+
+    Lines below ``level`` are left out; each day has a file of its own, and ``keep_days`` of them stay.
+    """
+
+    file: str = ""
+    level: str = "info"
+    format: str = "text"
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Table ``[metrics]``: ``file`` is where figures for Prometheus are written, relative to the lake; None writes none."""
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -185,6 +208,8 @@ class Settings:
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     emulator: str = ""
     clock: str = ""
 
