@@ -50,6 +50,19 @@ class WriterLock:
             self._file = None
 
 
+def lock_holder(lake: Path, name: str) -> int | None:
+    """The process that holds a lock of the lake now, None if nobody does; 0 where it has not said who it is."""
+    try:
+        with (lake / name).open("rb") as file:
+            try:
+                _take(file)
+            except OSError:
+                return int("".join(filter(str.isdigit, _holder(file))) or 0)
+    except FileNotFoundError:
+        pass
+    return None
+
+
 def _holder(file: IO[bytes]) -> str:
     file.seek(0)
     text = file.read(20).decode("ascii", "replace").strip()
