@@ -14,8 +14,7 @@ from fnolake.lake import Lake
 SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
 HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
-    "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "bars", "calendar",
-    "clock", "close", "compare", "coverage", "gaps", "instrument_history", "instruments", "path", "plan", "repairs", "status",
+    "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "gaps", "instrument_history", "instruments", "path", "plan", "repairs", "rolls", "status",
     "sync", "take_files", "upkeep", "verify",
 }
 

@@ -27,6 +27,8 @@ The error tree of fnolake. It imports nothing and is drawn once, here.
         ├── UnknownInstrument
         └── NotCovered              strict read over a gap: carries the missing spans
 
+    GapWarning                      a read over a gap that is not strict; a warning, not an error
+
 ``is_transient`` is a fact of the class, so a retry policy is ``on=transient``. Every message says what to
 do next. Bad data is never an exception: it is a :class:`fnolake.model.Verdict`.
 """
@@ -187,10 +189,22 @@ class UnknownInstrument(QueryError):
 
 
 class NotCovered(QueryError):
-    """A strict read over a gap. ``missing`` holds (contract, session) pairs."""
+    """
+    A strict read over a gap.
+
+    Args:
+        message: How much is missing, the first of it, and what to do next.
+        missing: (contract, session) pairs; those of a contract that nobody named are left out.
+        spans: (symbol, first session, last session, reason) of every gap, sessions in a row being one.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, missing: list[tuple[int, object]]) -> None:
+    def __init__(self, message: str, missing: list[tuple[int, object]], spans: tuple[tuple[str, object, object, str], ...] = ()) -> None:
         super().__init__(message)
         self.missing = missing
+        self.spans = spans
+
+
+class GapWarning(UserWarning):
+    """A read went over a gap: what it returned is not all that was traded. One a read, never one a row."""

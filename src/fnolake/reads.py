@@ -24,6 +24,9 @@ from fnolake.sync.wanted import Wanted, captured_selection, selected_contracts, 
 if TYPE_CHECKING:
     import polars as pl
 
+    from fnolake.query.chain import Chain
+    from fnolake.query.continuous import Series
+
 
 class LakeReads:
     """
@@ -138,6 +141,74 @@ class LakeReads:
         meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
         sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
         return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
+
+    def chain(
+        self, underlying: str, at: datetime | date | str, expiry: date | str = "near", *, greeks: bool = True, rate: float | None = None,
+        max_age: int | None = 15,
+    ) -> Chain:
+        """
+        The option chain of an underlying as it stood at a minute, see ``query.chain.Chain`` and docs/chain.md.
+
+        Args:
+            underlying: NIFTY, SENSEX, RELIANCE …
+            at: An instant (text and instants without a zone are IST); a date is its close; ``"11:05"`` is of the last session here.
+            expiry: ``near``, ``next``, ``far`` (of those that were listed on that session, weeklies included) or a date.
+            greeks: With implied volatilities and greeks.
+            rate: Per year, as a fraction; by default ``[analytics] rate``.
+            max_age: Minutes; of a last price older than that no volatility is made. None: of all.
+
+        Raises:
+            UnknownInstrument: No such underlying, or it has no options.
+            QueryError: No such expiry or instant, or no option had a bar by then.
+        """
+        from fnolake.query.chain import read_chain
+
+        rate = self.settings.analytics.rate if rate is None else rate
+        return read_chain(self.store, self._calendar, underlying, at, expiry, greeks=greeks, rate=rate, max_age=max_age)
+
+    def continuous(
+        self, underlying: str, roll: str = "expiry", adjust: str | None = None, which: str = "near", start: date | None = None,
+        end: date | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",), *, strict: bool = False,
+    ) -> pl.DataFrame:
+        """
+        One series of an underlying's futures, in rupees and IST, ascending (docs/continuous.md).
+
+        Args:
+            underlying: Its name.
+            roll: ``expiry``; ``days:3``: the last session held is the third before expiry; ``volume`` or ``oi``: once more
+                of a later contract was traded (is open) on the session before.
+            adjust: None: the contracts' own prices; ``difference`` or ``ratio``: backward, the last contract keeps its prices.
+            which: ``near``: the front contract; ``next``: the one after it.
+            start: First session, inclusive.
+            end: Last session, inclusive.
+            interval: As for :meth:`bars`; no bar holds two contracts.
+            phases: Of the session.
+            strict: Raise where a gap would be warned of.
+
+        Raises:
+            NotCovered: ``strict``, and a held contract-session is missing.
+            QueryError: No such underlying, roll, adjustment or interval.
+        """
+        from fnolake.query import continuous
+
+        move, length = continuous.adjustment_of(adjust), interval_of(interval)
+        made = self._series(underlying, roll, which, start, end, strict=strict)
+        return continuous.bars(self.store, self._calendar, made, adjust=move, interval=length, phases=phases)
+
+    def rolls(
+        self, underlying: str, roll: str = "expiry", which: str = "near", start: date | None = None, end: date | None = None, *, strict: bool = False,
+    ) -> pl.DataFrame:
+        """The rolls of :meth:`continuous` asked in the same way, with the prices of both contracts: ``query.continuous.ROLLS``."""
+        return self._series(underlying, roll, which, start, end, strict=strict).rolls
+
+    def _series(self, underlying: str, roll: str, which: str, start: date | None, end: date | None, *, strict: bool) -> Series:
+        from fnolake.query.continuous import Ask, series
+        from fnolake.query.futures import Futures
+        from fnolake.query.roll import rule_of
+
+        ask = Ask(underlying.strip().upper(), rule_of(roll), which, start, end, strict)
+        ids = pick(selected_contracts(self.store, Selection()), ask.underlying, "future")["contract"].to_list()
+        return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask, lambda: self._calendar.last_finished(self.clock.now()))
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
@@ -77,6 +77,28 @@ def desk_of(context: typer.Context) -> Desk:
 def say(line: str) -> None:
     """One line for the person, on stderr, so that stdout stays data."""
     typer.echo(line, err=True)
+
+
+@contextmanager
+def warned() -> Iterator[None]:
+    """What the lake warns of inside, as one line each on stderr."""
+    import warnings
+
+    from fnolake.errors import GapWarning
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+    ) -> None:
+        if issubclass(category, GapWarning):
+            say(f"fnolake: {message}")
+        else:
+            before(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+        warnings.simplefilter("always", GapWarning)
+        warnings.showwarning = show
+        yield
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -10,6 +10,7 @@ from fnolake.config.settings import (
     GENERATIONS,
     PROVIDERS,
     AccountSettings,
+    AnalyticsSettings,
     CalendarSettings,
     ExchangeSettings,
     FirstockSettings,
@@ -23,7 +24,7 @@ from fnolake.config.settings import (
 from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
-    "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
+    "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AnalyticsSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
     "FreshnessSettings", "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load",
     "remove_account", "write_initial",
 ]

@@ -23,6 +23,7 @@ from fnolake.config.settings import (
     PROVIDERS,
     TIERS,
     AccountSettings,
+    AnalyticsSettings,
     CalendarSettings,
     CompareSettings,
     ExchangeSettings,
@@ -44,12 +45,12 @@ _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
     ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
-    ("freshness",): FreshnessSettings, ("calendar",): CalendarSettings,
+    ("freshness",): FreshnessSettings, ("analytics",): AnalyticsSettings, ("calendar",): CalendarSettings,
     ("http",): HttpSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440), "rate": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
@@ -223,6 +224,6 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
         freshness=FreshnessSettings(**table("freshness")),
         repair=RepairSettings(**table("repair")),
-        calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
+        analytics=AnalyticsSettings(**table("analytics")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )

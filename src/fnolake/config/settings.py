@@ -135,6 +135,18 @@ class RepairSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalyticsSettings:
+    """
+    Table ``[analytics]``: ``rate`` discounts option prices, per year and continuously, as a fraction (0.053 = 5.3 %).
+
+    The default is the 91-day Treasury bill: cut-off yield 5.34 % in the Reserve Bank's auction of 2026-02-04
+    (https://htsyndication.com/capital-market/article/treasury-bills-auction-sees-strong-demand/97295636, read 2026-11-21).
+    """
+
+    rate: float = 0.053
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -171,6 +183,7 @@ class Settings:
     compare: CompareSettings = field(default_factory=CompareSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
+    analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     emulator: str = ""
     clock: str = ""

@@ -7,6 +7,7 @@ what now is. Invariant: a date is open, closed or unknown, never assumed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import Literal
 from fnolake.errors import UnknownSession
 from fnolake.market.facts import ExchangeWord, Facts, Hours, Special, bundled
 from fnolake.model.instrument import VENUES, Contract
-from fnolake.model.session import Session, Window, ist_date, utc_from_us
+from fnolake.model.session import MINUTE_US, Session, Window, ist_date, ist_midnight_us, utc_from_us
 
 SETTLE_AFTER = timedelta(minutes=15)
 """A session is wanted this long after its last phase (design section 3)."""
+
+_MOST_CLOSURES = 5
+"""Of the weekdays of an expiry's weeks, at most so many are holidays."""
 
 DayStatus = Literal["open", "closed", "unknown"]
 
@@ -97,6 +101,24 @@ class Calendar:
             self._by_contract[key] = self._find_for(contract, day, expires=expires)
         return self._by_contract[key]
 
+    def last_instant_us(self, contract: Contract) -> int:
+        """
+        UTC microseconds at which a contract that expires is traded for the last time: the end of its last session.
+
+        Where nobody told us yet whether or when that date trades, the regular hours that are in force by then are taken.
+        """
+        expiry = contract.expiry
+        assert expiry is not None, "a spot series has no last instant"
+        try:
+            session = self.session_for(contract, expiry)
+        except UnknownSession:
+            session = None
+        if session is not None:
+            return session.close_us
+        row = self._regular(contract.venue, contract.segment, expiry, auction=False)
+        end = row.expiring_index_end if contract.is_index else None
+        return ist_midnight_us(expiry) + MINUTE_US * (end or max(w.end for w in row.windows if w.phase == "continuous"))
+
     def sessions(self, start: date, end: date) -> list[date]:
         """Open dates from ``start`` to ``end``, both inclusive, ascending; unknown dates are left out."""
         return [day for day in _days(start, end) if self.status(day) == "open"]
@@ -104,6 +126,29 @@ class Calendar:
     def unknown(self, start: date, end: date) -> list[date]:
         """Dates from ``start`` to ``end``, both inclusive, of which we do not know whether or when they trade."""
         return [day for day in _days(start, end) if self.status(day) == "unknown"]
+
+    def reaches(self, start: date, end: date, count: int, known: Collection[date] = ()) -> bool:
+        """
+        Whether there are ``count`` sessions or more after ``start`` up to ``end``, inclusive.
+
+        Args:
+            start: A date, not counted.
+            end: The last date that counts.
+            count: At least so many.
+            known: Further dates that are known to have traded.
+
+        Raises:
+            UnknownSession: It hangs on dates of which nobody knows whether they trade.
+        """
+        days = _days(start + timedelta(days=1), end)
+        sure = sum(day in known or self.status(day) == "open" for day in days)
+        unsure = [day for day in days if day not in known and self.status(day) == "unknown"]
+        likely = sum(day.weekday() < 5 for day in unsure)
+        if sure + max(0, likely - _MOST_CLOSURES) >= count:
+            return True
+        if sure + len(unsure) < count:
+            return False
+        raise UnknownSession(f"{unsure[0]}: not known whether it trades, so nobody can count {count} sessions up to {end}; add it to the [calendar] additions file")
 
     def last_finished(self, now: datetime) -> date:
         """

@@ -7,7 +7,7 @@ Minutes are counted from midnight IST. Almost all sessions begin alike; those th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,6 +45,7 @@ class Anchors:
 
 def anchors(
     calendar: Calendar, names: Iterable[tuple[str, str, str, bool]], sessions: Sequence[date], phases: Sequence[str], interval: Interval,
+    since: Mapping[date, date] | None = None,
 ) -> Anchors:
     """
     Look up where bars begin.
@@ -55,11 +56,13 @@ def anchors(
         sessions: Those that are read.
         phases: Those that are read.
         interval: Of the bars that are made.
+        since: By session, the session before which its bar must not begin, so that a week or month may be cut there.
 
     Raises:
         UnknownSession: The hours of a session are not known.
     """
     first = {day: _first_session(calendar, interval, day) for day in sessions}
+    first |= {day: max(first[day], begins) for day, begins in (since or {}).items() if day in first}
     found: dict[tuple[date, str, str, str, str], _Starts] = {}
     for venue, underlying, kind, is_index in names:
         contract = _any_contract(venue, underlying, kind, is_index=is_index)
