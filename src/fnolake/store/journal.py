@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,7 +64,8 @@ class Journal:
         path = self.folder / f"ticks-{self._number}.journal"
         with disk_guard(self.folder):
             self._file = path.open("ab", buffering=0)
-            self._write(CHECKPOINT, checkpoint)
+            self._file.write(_block(CHECKPOINT, checkpoint))
+            os.fsync(self._file.fileno())
             fsync_folder(self.folder)
         if old is not None:
             old.close()
@@ -71,20 +73,24 @@ class Journal:
             if number < self._number:
                 (self.folder / f"ticks-{number}.journal").unlink(missing_ok=True)
 
-    def append(self, ticks: Iterable[Tick], marks: Iterable[bytes] = ()) -> None:
+    def append(self, items: Iterable[Tick | bytes]) -> None:
         """
-        Make ticks and marks durable.
+        Make ticks and marks durable, in their order.
 
         Raises:
             DiskFull: They are not.
         """
-        packed = b"".join(
-            _TICK.pack(t.contract, t.at_us, t.received_us, t.last_paise, t.volume, t.oi, t.snapshot) for t in ticks
-        )
+        assert self._file is not None, "begin() first"
         with disk_guard(self.folder):
-            for mark in marks:
-                self._write(MARK, mark, sync=False)
-            self._write(TICKS, packed)
+            for marks, run in groupby(items, key=lambda item: isinstance(item, bytes)):
+                if marks:
+                    blocks = b"".join(_block(MARK, item) for item in run if isinstance(item, bytes))
+                else:
+                    blocks = _block(TICKS, b"".join(
+                        _TICK.pack(t.contract, t.at_us, t.received_us, t.last_paise, t.volume, t.oi, t.snapshot) for t in run if isinstance(t, Tick)
+                    ))
+                self._file.write(blocks)
+            os.fsync(self._file.fileno())
 
     def add_minutes(self, bars: pl.DataFrame) -> None:
         """Make provisional bars durable and readable, whole or not at all."""
@@ -113,13 +119,6 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _write(self, kind: int, payload: bytes, *, sync: bool = True) -> None:
-        assert self._file is not None, "begin() first"
-        if payload or kind != TICKS:
-            self._file.write(_BLOCK.pack(kind, len(payload), zlib.crc32(payload)) + payload)
-        if sync:
-            os.fsync(self._file.fileno())
 
 
 def blocks_of(path: Path) -> Iterator[tuple[int, bytes | list[Tick]]]:
@@ -156,6 +155,10 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
     if not folder.exists():
         return []
     return [int(match[1]) for one in folder.iterdir() if (match := pattern.fullmatch(one.name))]
+
+
+def _block(kind: int, payload: bytes) -> bytes:
+    return _BLOCK.pack(kind, len(payload), zlib.crc32(payload)) + payload
 
 
 def _tick(row: tuple[int, int, int, int, int, int, int]) -> Tick:

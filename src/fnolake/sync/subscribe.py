@@ -4,7 +4,7 @@ What to stream, the most wanted first: pinned contracts, spot and futures, then 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -57,11 +57,15 @@ class Chooser:
         Returns:
             Pinned ones, spot and futures, options by their distance from the money in strikes; each once.
         """
-        numbers = [*self._pinned, *self._steady["contract"].to_list(), *self._options(prices, at_open)]
-        missing = [number for number in dict.fromkeys(numbers) if number not in self._values]
+        return self.known([*self._pinned, *self._steady["contract"].to_list(), *self._options(prices, at_open)])
+
+    def known(self, numbers: Iterable[int]) -> list[Contract]:
+        """The contracts of these ids that may be chosen, each once, in their order."""
+        chosen = dict.fromkeys(numbers)
+        missing = [number for number in chosen if number not in self._values]
         for row in self._contracts.filter(pl.col("contract").is_in(missing)).iter_rows(named=True):
             self._values[row["contract"]] = Contract(**row)
-        return [self._values[number] for number in dict.fromkeys(numbers)]
+        return [self._values[number] for number in chosen if number in self._values]
 
     def _options(self, prices: Mapping[int, int], at_open: Mapping[tuple[str, str], int]) -> Sequence[int]:
         options = self._contracts.filter(pl.col("kind") == "option")
