@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, StoreError
+from fnolake.files import LakeFiles, ignore
+from fnolake.market.calendar import Calendar
 from fnolake.model import Event, Selection, ist_date
 from fnolake.provider.base import SignInHelp
+from fnolake.provider.clock import SystemClock
+from fnolake.provider.files.layout import layout_of
 from fnolake.provider.http import Http
-from fnolake.reads import LakeReads
 from fnolake.secret import resolve
 from fnolake.store.store import Store
 from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
-from fnolake.sync.exchange_round import ExchangeRound, Taken
 from fnolake.sync.open_evening import open_evening
 from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
@@ -47,11 +49,8 @@ from fnolake.sync.wanted import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from fnolake.sync.audits import Audit
     from fnolake.sync.certify import Certified
-
-
-def _ignore(_event: Event) -> None:
-    return
 
 
 def open_lake(
@@ -82,7 +81,14 @@ def open_lake(
     return Lake(chosen, store, variables)
 
 
-class Lake(LakeReads):
+def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+    """:meth:`Lake.audit` without a lake: against the bundled calendar only."""
+    from fnolake.sync.audits import audit
+
+    return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
+
+
+class Lake(LakeFiles):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
@@ -164,7 +170,7 @@ class Lake(LakeReads):
         return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
 
     async def async_sync(
-        self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore, stop: asyncio.Event | None = None,
+        self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None,
         accounts: Sequence[str] = (),
     ) -> SyncReport:
         """
@@ -195,16 +201,11 @@ class Lake(LakeReads):
     def _waits(self, selection: Selection | None) -> bool:
         return hopes_for_files(self.store, self.settings.exchange, selection)
 
-    def take_files(self, paths: Sequence[Path] = ()) -> list[Taken]:
-        """Take files of the exchange by their content; without ``paths`` what lies in the lake's ``drop`` folder, which leaves it."""
-        taker = ExchangeRound(self.store, None, self._calendar, self.clock, _ignore)
-        return taker.take_files(paths) if paths else taker.take_dropped()
-
-    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = _ignore) -> SyncReport:
+    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""
         return asyncio.run(self.async_sync(selection, on_event))
 
-    async def async_take_masters(self, on_event: Callable[[Event], None] = _ignore) -> list[dict[str, object]]:
+    async def async_take_masters(self, on_event: Callable[[Event], None] = ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)

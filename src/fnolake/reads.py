@@ -4,15 +4,18 @@ What a lake tells: its contracts, bars, coverage and comparisons. The reading ha
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fnolake.config import Settings
+from fnolake.errors import ConfigError, GapWarning
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Selection, ist_date
 from fnolake.provider.clock import clock_of
+from fnolake.provider.files.layout import layout_of
 from fnolake.query import coverage as coverage_of
 from fnolake.query.interval import interval_of
 from fnolake.query.pick import pick
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from fnolake.query.chain import Chain
     from fnolake.query.continuous import Series
+    from fnolake.query.gaps import Gaps
+    from fnolake.sync.audits import Audit
 
 
 class LakeReads:
@@ -116,31 +121,81 @@ class LakeReads:
         return Wanted(selected_contracts(self.store, chosen), sessions)
 
     def bars(
-        self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | None = None, end: date | None = None,
-        phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
+        self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
+        end: date | str | None = None, phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
+        *, strike: float | str | None = None, right: str | None = None, moneyness: str | None = None, source: str = "minutes",
+        strict: bool = False, fill: str | None = None, adjust: str | None = None,
     ) -> pl.DataFrame:
         """
-        Bars in rupees and IST, ascending.
+        Bars in rupees and IST, ascending by contract and time: ``query.bars.BAR_COLUMNS`` (docs/bars.md).
 
         Args:
             symbol: A contract, an NSE or Kite name, or an underlying (its spot series).
             kind: With an underlying: spot, future or option.
-            expiry: With an underlying: a date, or ``near``: on each session the next to expire.
-            start: First session, inclusive; everything that is there by default.
-            end: Last session, inclusive.
-            phases: Of the session: continuous, preopen, auction.
-            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open; made of minute bars.
+            expiry: With an underlying: a date (or its text), or ``near``, ``next``, ``far``: on each session the first, second or
+                third to expire of that kind, so a range may return several contracts, unadjusted.
+            start: First session, inclusive, or the instant from which bars begin; everything that is there by default.
+            end: Last session, inclusive, or the instant before which bars begin. Text is ISO; without a zone it is IST.
+            phases: Of the session: continuous, preopen, auction; none is all.
+            interval: Whole minutes (5m), 1d, 1w or 1mo, from each session's open.
             as_of: What was known at that instant (text is IST); names and verdicts are today's (``store.as_of``, docs/proof.md).
+            strike: Of options, in rupees.
+            right: Of options: CE or PE.
+            moneyness: Of options: ``ATM``, ``ATM+2`` (two listed strikes above), ``OTM3``, ``ITM1``, resolved on each session by
+                the price at its open of the same-expiry future, else the parity forward, else the spot (``query.moneyness``).
+            source: Of 1d, 1w and 1mo: ``minutes``, or ``exchange`` for its end-of-day rows (``query.exchange_bars.DAY_COLUMNS``).
+            strict: Raise where something is not covered, instead of warning.
+            fill: ``forward`` adds the quiet bars of covered sessions, marked in a column ``filled`` (``query.fill``).
+            adjust: ``splits`` divides a stock's spot prices by the splits and bonuses since, in a column ``factor`` (``query.adjust``).
 
         Raises:
-            QueryError: No such instrument or interval, or bars of ``as_of`` were replaced since and are kept nowhere.
-        """
-        from fnolake.query.bars import read_longer
+            NotCovered: ``strict``, and something is missing; or bars of ``as_of`` were replaced since and are kept nowhere.
+            QueryError: No such instrument or interval, or words that exclude each other.
 
-        length = interval_of(interval)
-        meant = pick(selected_contracts(self.store, Selection()), symbol, kind, expiry)["contract"].to_list()
-        sessions = [day for day in self.store.sessions(meant) if (start is None or day >= start) and (end is None or day <= end)]
-        return read_longer(self.store, meant, sessions, tuple(phases), interval=length, calendar=self._calendar, near=expiry == "near", as_of=as_of)
+        Warns:
+            GapWarning: Something is missing; once, with its count and the first of it.
+        """
+        from fnolake.query.ask import Ask, answer
+        from fnolake.query.bars import instant_of
+        from fnolake.query.select import choice_of
+        from fnolake.query.when import when
+
+        choice = choice_of(symbol, kind, expiry, strike, right, moneyness)
+        instant = None if as_of is None else instant_of(as_of)
+        ask = Ask(choice, when(start, end), tuple(phases), interval_of(interval), instant, source, fill, adjust)
+        rows, gaps = answer(self.store, self._calendar, ask, self._is_due)
+        _tell(gaps, strict=strict)
+        return rows
+
+    def scan(
+        self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
+        end: date | str | None = None, phases: Sequence[str] = ("continuous",), as_of: datetime | str | None = None,
+        *, strike: float | str | None = None, right: str | None = None, moneyness: str | None = None, strict: bool = False,
+    ) -> pl.LazyFrame:
+        """
+        The minutes of :meth:`bars` lazily, in no promised order: what is not used is not read.
+
+        Collect it within ten minutes: files that a writer replaces meanwhile stay so long. Arguments, errors and warnings are
+        those of :meth:`bars`; gaps are told at once.
+        """
+        from fnolake.query.ask import Ask, scan
+        from fnolake.query.bars import instant_of
+        from fnolake.query.select import choice_of
+        from fnolake.query.when import when
+
+        choice = choice_of(symbol, kind, expiry, strike, right, moneyness)
+        ask = Ask(choice, when(start, end), tuple(phases), as_of=None if as_of is None else instant_of(as_of))
+        rows, gaps = scan(self.store, self._calendar, ask, self._is_due)
+        _tell(gaps, strict=strict)
+        return rows
+
+    def _is_due(self, day: date) -> bool:
+        """Whether a session is wanted by now; where the emulator that keeps the time is gone, what the lake knows of is."""
+        try:
+            now = self.clock.now()
+        except ConfigError:
+            return day in self.store.sessions()
+        return self._calendar.status(day) != "open" or self._calendar.wanted_from(day) <= now
 
     def chain(
         self, underlying: str, at: datetime | date | str, expiry: date | str = "near", *, greeks: bool = True, rate: float | None = None,
@@ -210,6 +265,22 @@ class LakeReads:
         ids = pick(selected_contracts(self.store, Selection()), ask.underlying, "future")["contract"].to_list()
         return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask, lambda: self._calendar.last_finished(self.clock.now()))
 
+    def audit(self, path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
+        """
+        Score files of minute bars against the calendar and the exchange's files that are here, without taking them.
+
+        Args:
+            path: A file or a folder.
+            preset: openalgo, kite, gdf or truedata.
+            mapping: As for :meth:`fnolake.lake.Lake.import_files`.
+
+        Raises:
+            ConfigError: No such file, preset or mapping.
+        """
+        from fnolake.sync.audits import audit
+
+        return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
+
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
         *, summary: bool = False,
@@ -224,3 +295,17 @@ class LakeReads:
         chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
         compared = read(self.store, chosen, start, end)
         return compared.summary if summary else compared.differences
+
+
+def _tell(gaps: Gaps, *, strict: bool) -> None:
+    """
+    Say what is missing, on the line that asked.
+
+    Raises:
+        NotCovered: It is missing and that is not allowed.
+    """
+    if not gaps:
+        return
+    if strict:
+        raise gaps.error()
+    warnings.warn(gaps.message, GapWarning, stacklevel=3)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
 
 FRIDAY = date(2026, 11, 20)
+PLAIN = {
+    "kind": None, "expiry": None, "strike": None, "right": None, "moneyness": None, "start": None, "end": None, "interval": "1m",
+    "phases": ("continuous",), "source": "minutes", "fill": None, "adjust": None, "strict": False, "as_of": None,
+}
 
 
 def test_the_bare_command_is_status_and_ends_with_what_to_type(terminal: Terminal) -> None:
@@ -77,8 +81,8 @@ def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
     terminal("gaps", "--kind", "spot", "--kind", "future")
     terminal("instruments", "--underlying", "tcs", "--kind", "option", "--on", "2026-11-20")
     assert terminal.lake.asked == [
-        ("bars", ("TCS", {"kind": "future", "expiry": "near", "start": FRIDAY, "end": None, "interval": "1m", "as_of": None})),
-        ("bars", ("TCS", {"kind": None, "expiry": date(2026, 11, 24), "start": FRIDAY, "end": FRIDAY, "interval": "5m", "as_of": None})),
+        ("bars", ("TCS", {**PLAIN, "kind": "future", "expiry": "near", "start": "2026-11-20"})),
+        ("bars", ("TCS", {**PLAIN, "expiry": "2026-11-24", "start": "2026-11-20", "end": "2026-11-20", "interval": "5m"})),
         ("coverage", {"start": None, "end": FRIDAY, "underlying": ("TCS", "NIFTY")}),
         ("gaps", {"start": None, "end": None, "underlying": (), "kind": ("spot", "future")}),
         ("instruments", {"underlying": "TCS", "kind": "option", "expiry": None, "on": FRIDAY}),

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fnolake.errors import GapWarning
 from fnolake.lake import Lake, open_lake
 from fnolake.market.calendar import Calendar
 from fnolake.model import BarRequest, Master, Page, RawBars, RawFile, RequestRecord, Selection, listing_schema
@@ -30,9 +31,10 @@ from fnolake.sync.wanted import plan_wanted, wanted
 from fnolake.sync.writer import LineSettings
 
 BARS = Path(__file__).resolve().parents[3] / "shared" / "real" / "bars"
-pytestmark = pytest.mark.skipif(
-    not BARS.is_dir(), reason="the private folder of real broker files, ../shared/real, is not beside this repository",
-)
+pytestmark = [
+    pytest.mark.skipif(not BARS.is_dir(), reason="the private folder of real broker files, ../shared/real, is not beside this repository"),
+    pytest.mark.filterwarnings("ignore::fnolake.errors.GapWarning"),  # two sessions were not recorded whole: the first test says which
+]
 
 CALENDAR = Calendar.bundled()
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -138,7 +140,8 @@ def clocks(rows: pl.DataFrame) -> list[str]:
 
 @pytest.mark.parametrize(("name", "symbol"), [("NIFTY", "NIFTY"), ("RELIANCE", "RELIANCE-EQ")])
 def test_every_minute_of_the_hours_is_there_as_it_was_recorded(lake: Lake, name: str, symbol: str) -> None:
-    bars = lake.bars(name)
+    with pytest.warns(GapWarning, match=rf"^2 of 32 contract-sessions .*{FIRST} \(partial: mask_not_met\).*{LOST} \(failed: doubtful_empty\)"):
+        bars = lake.bars(name)
     windows = [(day, w) for day in CALENDAR.sessions(FIRST, LAST) for w in _session(day)]
     inside = pl.any_horizontal(
         pl.col("ts").is_between(_at(day, start), _at(day, end), closed="left") for day, (start, end) in windows

@@ -1,4 +1,4 @@
-"""Commands that read: status, instruments, coverage, gaps, compare, bars. Each parses, asks the lake once, and renders."""
+"""Commands that read: status, instruments, coverage, gaps, compare. Each parses, asks the lake once, and renders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from fnolake.cli import view
 from fnolake.cli.desk import Desk, desk_of, on_terminal, run, say
 from fnolake.cli.options import (
     DryRunOption,
-    ExpiryOption,
     FormatOption,
     FromOption,
     KindOption,
@@ -20,7 +19,6 @@ from fnolake.cli.options import (
     ToOption,
     UnderlyingsOption,
     day_of,
-    expiry_of,
     names_of,
     span_of,
 )
@@ -42,7 +40,6 @@ def register(app: typer.Typer) -> None:
     app.command()(coverage)
     app.command()(gaps)
     app.command()(compare)
-    app.command()(bars)
 
 
 def status(context: typer.Context, form: FormatOption = None) -> None:
@@ -223,27 +220,3 @@ def compare(
         render(differences, form, nothing="The providers agree in everything that was compared.")
     if differences.height:
         raise typer.Exit(DIFFERENT)
-
-
-def bars(
-    context: typer.Context,
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, RELIANCE23NOV26F, RELIANCE23NOV26C1400 …")],
-    kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None,
-    end: ToOption = None,
-    interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
-    form: FormatOption = None,
-) -> None:
-    """
-    Read bars in rupees and IST.
-
-    In Python: lake.bars.
-    """
-    first, last = span_of(session, start, end)
-    with desk_of(context).open() as lake:
-        frame = lake.bars(
-            symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last, interval=interval, as_of=as_of,
-        )
-    if chosen(form) is Format.TABLE:
-        frame = view.without_echoes(frame)
-    render(frame, form, nothing="No bars of it in these sessions: fnolake gaps says why, fnolake sync fetches them")

@@ -1,7 +1,7 @@
 """Frozen values that every station speaks. No I/O, no clock; imports nothing of fnolake but errors."""
 
 from fnolake.model.bar import BAR_SORT, bar_schema, quarantine_schema
-from fnolake.model.batch import Attempt, Batch, RequestRecord
+from fnolake.model.batch import IMPORT, Attempt, Batch, RequestRecord
 from fnolake.model.certificate import (
     Certificate,
     Content,
@@ -34,7 +34,7 @@ from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist
 from fnolake.model.verdict import COVERED, MISMATCH_RANK, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
 
 __all__ = [
-    "BAR_SORT", "COVERED", "FIRST", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND",
+    "BAR_SORT", "COVERED", "FIRST", "IMPORT", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND",
     "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Certificate",
     "Clock", "Compared", "Comparison", "Content", "Contract", "Counts", "Event", "ExchangeFile", "Finding", "Master",
     "MasterFile", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord",

@@ -16,6 +16,9 @@ from fnolake.model.verdict import Verdict
 if TYPE_CHECKING:
     import polars as pl
 
+IMPORT = "import:"
+"""How the provider's name begins where bars are of a user's own files; they never take a broker's place on a tie of rank."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

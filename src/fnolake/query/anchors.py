@@ -61,11 +61,11 @@ def anchors(
     Raises:
         UnknownSession: The hours of a session are not known.
     """
-    first = {day: _first_session(calendar, interval, day) for day in sessions}
+    first = {day: first_session(calendar, interval, day) for day in sessions}
     first |= {day: max(first[day], begins) for day, begins in (since or {}).items() if day in first}
     found: dict[tuple[date, str, str, str, str], _Starts] = {}
     for venue, underlying, kind, is_index in names:
-        contract = _any_contract(venue, underlying, kind, is_index=is_index)
+        contract = any_contract(venue, underlying, kind, is_index=is_index)
         for day in set(first.values()):
             session = calendar.session_for(contract, day)
             for phase in phases if session else ():
@@ -79,15 +79,16 @@ def anchors(
     return Anchors(usual, pl.DataFrame(rows, schema=ODD, orient="row"), first)
 
 
-def _first_session(calendar: Calendar, interval: Interval, day: date) -> date:
+def first_session(calendar: Calendar, interval: Interval, day: date) -> date:
+    """The first session of the period that a session is in."""
     start = interval.first_day(day)
     return day if start == day else min([*calendar.sessions(start, day), day])
 
 
-def _any_contract(venue: str, underlying: str, kind: str, *, is_index: bool) -> Contract:
-    """A contract of that name; where a session begins is the same for all of them."""
+def any_contract(venue: str, underlying: str, kind: str, *, is_index: bool, expiry: date | None = None) -> Contract:
+    """A contract of that name; where a session begins is the same for all of them, where it ends for all of an expiry."""
     segment = "CM" if kind == "spot" else "FO"
-    return Contract(0, venue, segment, 0, "", underlying, kind, None, None, None, 0, 0, "", is_index)
+    return Contract(0, venue, segment, 0, "", underlying, kind, expiry, None, None, 0, 0, "", is_index)
 
 
 def _starts(session: Session | None, phase: str, interval: Interval) -> _Starts:

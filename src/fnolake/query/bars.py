@@ -70,12 +70,28 @@ def read_longer(
     """
     if interval == MINUTE:
         return read(store, contracts, sessions, phases, near=near, as_of=as_of)
+    rows = stored(store, contracts, sessions, phases, as_of)
+    longer_rows = longer(store, near_only(rows) if near else rows, contracts, sessions, phases, interval=interval, calendar=calendar)
+    return _sorted(store, longer_rows, contracts).collect(engine="streaming")
+
+
+def longer(
+    store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str],
+    *, interval: Interval, calendar: Calendar,
+) -> pl.LazyFrame:
+    """
+    Stored minutes of contracts on sessions as bars of an interval, see ``query.resample``.
+
+    Raises:
+        UnknownSession: The calendar does not know the hours of a session.
+    """
+    if interval == MINUTE:
+        return rows
     named = store.instrument_history().select("contract", "venue", "underlying", "kind", "is_index")
     if contracts is not None:
         named = named.filter(pl.col("contract").is_in(list(contracts)))
     at = anchors(calendar, named.drop("contract").unique().rows(), sessions, phases or PHASES, interval)
-    rows = stored(store, contracts, sessions, phases, as_of)
-    return _sorted(store, resample(near_only(rows) if near else rows, interval, at), contracts).collect(engine="streaming")
+    return resample(rows, interval, at)
 
 
 def _sorted(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.LazyFrame:
@@ -120,8 +136,8 @@ def rupees(paise: pl.Expr) -> pl.Expr:
     return (paise / 100).round(2)
 
 
-def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = None) -> pl.LazyFrame:
-    """Stored bars in ``BAR_COLUMNS``; their order is kept."""
+def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = None, *, also: Sequence[str] = ()) -> pl.LazyFrame:
+    """Stored bars in ``BAR_COLUMNS``, and columns that they have besides; their order is kept."""
     names = store.instrument_history().select(*_NAMED_BY, "symbol")
     if contracts is not None:
         names = names.filter(pl.col("contract").is_in(list(contracts)))
@@ -130,4 +146,4 @@ def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = 
     named = rows.join(names.lazy().select(*by, "symbol"), on=list(by), how="left", nulls_equal=True, maintain_order="left")
     return named.with_columns(
         *(rupees(pl.col(f"{name}_paise")).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
-    ).select(*BAR_COLUMNS)
+    ).select(*BAR_COLUMNS, *also)

@@ -25,7 +25,7 @@ def pick(instruments: pl.DataFrame, symbol: str, kind: str | None = None, expiry
         instruments: ``model.instrument_schema``, one row a contract.
         symbol: A contract's symbol, an NSE or Kite name, or an underlying.
         kind: With an underlying: spot (default), future or option.
-        expiry: With an underlying: a date, or ``near`` (left to :func:`near_only`, session by session).
+        expiry: With an underlying: a date; ``near``, ``next`` and ``far`` are left to ``query.select``, session by session.
 
     Returns:
         Rows of ``instruments``.
@@ -36,7 +36,7 @@ def pick(instruments: pl.DataFrame, symbol: str, kind: str | None = None, expiry
     """
     name = symbol.strip().upper()
     exact = instruments.filter(pl.col("symbol") == name)
-    if exact.height and kind is None and expiry is None:
+    if exact.height and kind in {None, exact["kind"][0]} and expiry is None:
         return exact
     if kind is None and expiry is None and (alias := _by_exchange_name(instruments, name)).height:
         return alias

@@ -36,7 +36,7 @@ EXCHANGE_DAYS = TableSpec(
     ("session", "venue", "segment"), delta_encoded=("token", *_NUMBERS),
     dictionary=("underlying", "kind", "expiry", "strike_paise", "right", "series"), bounds=("underlying", "token"),
 )
-MATCHED = ("contract", "session", *_PRICES, "volume", "oi", "trades")
+MATCHED = ("contract", "session", *_PRICES, "settle_paise", "volume", "oi", "trades")
 """Columns of matched rows, in order; all Int64 but session (Date). Unique by (contract, session)."""
 
 _RECORD = """
@@ -128,9 +128,12 @@ def unlisted(lake: Path, ledger: Ledger, book: InstrumentBook, session: date) ->
     ).select(*KEY, "underlying", "expiry")
 
 
-def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date]) -> pl.DataFrame:
-    """Rows of these sessions by contract: ``MATCHED``, by session and contract."""
-    history = book.history().select(
+def matched(
+    lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence[date], contracts: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """Rows of these sessions by contract (None = all): ``MATCHED``, by session and contract."""
+    known = book.history() if contracts is None else book.history().filter(pl.col("contract").is_in(list(contracts)))
+    history = known.select(
         "contract", *KEY, "valid_from", "valid_to", *(pl.col(name).alias(f"own_{name}") for name in _AGREE),
     )
     agrees = pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(f"own_{name}")) for name in _AGREE))
@@ -138,17 +141,19 @@ def matched(lake: Path, ledger: Ledger, book: InstrumentBook, sessions: Sequence
         pl.col("valid_to").is_null() | (pl.col("session") <= pl.col("valid_to"))
     )
     rows = scan(lake, ledger, sessions).select(*KEY, "session", "underlying", "series", *_AGREE, *MATCHED[2:])
+    if contracts is not None:
+        rows = rows.filter(pl.col("token").is_null() | pl.col("token").is_in(known["token"].unique().to_list()))
     by_token = rows.join(history.lazy(), on=KEY).filter(listed & ((pl.col("kind") == "spot") & (pl.col("own_kind") == "spot") | agrees))
-    by_name = rows.filter(pl.col("token").is_null()).join(_named(book).lazy(), on=_NAMED, nulls_equal=True).filter(listed)
+    by_name = rows.filter(pl.col("token").is_null()).join(_named(known).lazy(), on=_NAMED, nulls_equal=True).filter(listed)
     return (
         pl.concat([by_token.select(*MATCHED), by_name.select(*MATCHED)])
         .unique(["contract", "session"], keep="last").sort("session", "contract").collect()
     )
 
 
-def _named(book: InstrumentBook) -> pl.DataFrame:
+def _named(known: pl.DataFrame) -> pl.DataFrame:
     """Contracts by what they are, for files without tokens: a spot contract by the series in its symbol."""
     series = pl.when(pl.col("kind") == "spot").then(pl.col("symbol").str.strip_prefix(pl.col("underlying") + "-"))
-    return book.history().with_columns(series=series).select("contract", *_NAMED, "valid_from", "valid_to").filter(
+    return known.with_columns(series=series).select("contract", *_NAMED, "valid_from", "valid_to").filter(
         (pl.col("kind") != "spot") | pl.col("series").is_not_null()
     )

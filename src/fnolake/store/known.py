@@ -49,7 +49,18 @@ _SESSIONS = (
     "select (select min(session) from coverage where session > each.session) from each where each.session is not null) "
     "select session from each where session is not null"
 )
+_OUTCOMES = f"select contract, session, outcome, proof, reasons, bars from coverage where session in ({_SESSIONS})"  # noqa: S608
+_OUTCOMES_THEN = (
+    f"select contract, session, outcome, proof, reasons, bars, rank, fetched_us from attempts where session in ({_SESSIONS})"  # noqa: S608
+    " and fetched_us <= ?"
+)
 _LOOKED_UP = 1000
+_MOST_MARKS = 30_000
+"""Below what SQLite takes in one statement (32,766 since 3.32)."""
+OUTCOMES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "contract": pl.Int64, "session": pl.Date, "outcome": pl.String, "proof": pl.String, "reasons": pl.String, "bars": pl.Int64,
+}
+"""What is known of contract-sessions, for reading; unique by (contract, session)."""
 _EVER = (-(1 << 30), 1 << 30)
 
 
@@ -62,6 +73,26 @@ def coverage(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequenc
     if sessions is not None:
         rows = rows.filter(pl.col("session").is_in(list(sessions)))
     return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
+
+
+def outcomes(ledger: Ledger, contracts: Sequence[int], instant_us: int | None = None) -> pl.DataFrame:
+    """
+    The best we have of contracts on every session: ``OUTCOMES``, by session and contract, in one query.
+
+    Args:
+        ledger: Open.
+        contracts: Ids.
+        instant_us: Only what was asked by then; a verdict passed later counts as if always known (``store.as_of``).
+    """
+    ids = list(contracts) if len(contracts) <= _MOST_MARKS else []
+    few = f" and contract in ({', '.join('?' * len(ids))})" if ids or not contracts else ""
+    if instant_us is None:
+        rows = ledger.frame(f"{_OUTCOMES}{few} order by session, contract", OUTCOMES, ids)
+    else:
+        schema = {**OUTCOMES, "rank": pl.Int64, "fetched_us": pl.Int64}
+        rows = ledger.frame(f"{_OUTCOMES_THEN}{few} order by session, contract, rank, fetched_us, attempt", schema, [instant_us, *ids])
+        rows = rows.unique(["contract", "session"], keep="last", maintain_order=True).select(*OUTCOMES)
+    return rows if few else rows.filter(pl.col("contract").is_in(list(contracts)))
 
 
 def sessions(ledger: Ledger, contracts: Sequence[int] | None = None) -> list[date]:
@@ -143,6 +174,17 @@ def refusals(ledger: Ledger) -> pl.DataFrame:
 def requests(ledger: Ledger) -> pl.DataFrame:
     """Every request, ``REQUEST_SCHEMA``, in order of start."""
     return ledger.frame("select * from requests order by started_us, request_key", REQUEST_SCHEMA)
+
+
+def request_keys(ledger: Ledger, provider: str) -> set[str]:
+    """Keys of a provider's requests."""
+    return {str(row[0]) for row in ledger.rows("select request_key from requests where provider = ?", (provider,))}
+
+
+def rank_of(ledger: Ledger, contract: int, session: date) -> tuple[int, str] | None:
+    """Rank and provider of the best we have of a contract-session; None if nothing was asked."""
+    found = ledger.rows("select rank, provider from coverage where session = ? and contract = ?", (days(session), contract))
+    return (int(str(found[0][0])), str(found[0][1])) if found else None
 
 
 def unpublished(ledger: Ledger) -> list[date]:

@@ -18,7 +18,7 @@ from fnolake.store import bars as reading
 from fnolake.store import instruments as telling
 from fnolake.store import revisions as revising
 from fnolake.store.instruments import InstrumentBook
-from fnolake.store.ledger import Ledger, days
+from fnolake.store.ledger import Ledger, days, micros
 
 
 class StoreReads:
@@ -67,10 +67,10 @@ class StoreReads:
         """(venue, segment, session) of the exchange's files that are here."""
         return exchange.here(self._ledger)
 
-    def exchange_rows(self, sessions: date | Iterable[date]) -> pl.DataFrame:
-        """The exchange's rows of one or more sessions by contract: ``exchange.MATCHED``, by session and contract."""
+    def exchange_rows(self, sessions: date | Iterable[date], contracts: Sequence[int] | None = None) -> pl.DataFrame:
+        """The exchange's rows of sessions by contract (None = all): ``exchange.MATCHED``, by session and contract."""
         chosen = [sessions] if isinstance(sessions, date) else list(sessions)
-        return exchange.matched(self.path, self._ledger, self._book, chosen)
+        return exchange.matched(self.path, self._ledger, self._book, chosen, contracts)
 
     def unlisted(self, session: date) -> pl.DataFrame:
         """Derivatives that the exchange's files of a session list and no master does, see ``exchange.unlisted``."""
@@ -117,6 +117,10 @@ class StoreReads:
         """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
         return known.coverage(self._ledger, sessions, contracts)
 
+    def outcomes(self, contracts: Sequence[int], at: datetime | None = None) -> pl.DataFrame:
+        """What is known of contracts on every session (of ``at``: by then), ``known.OUTCOMES``, in one query of the ledger."""
+        return known.outcomes(self._ledger, contracts, None if at is None else micros(at))
+
     def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
         """Sessions of which anything is known, ascending; of some contracts only those with bars."""
         return known.sessions(self._ledger, contracts)
@@ -140,6 +144,14 @@ class StoreReads:
     def requests(self) -> pl.DataFrame:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
+
+    def request_keys(self, provider: str) -> set[str]:
+        """Keys of a provider's requests."""
+        return known.request_keys(self._ledger, provider)
+
+    def rank_of(self, contract: int, session: date) -> tuple[int, str] | None:
+        """Rank and provider of the best we have of a contract-session; None if nothing was asked."""
+        return known.rank_of(self._ledger, contract, session)
 
     def comparisons(self, sessions: Sequence[date] | None = None) -> pl.DataFrame:
         """What two providers were compared for (None = every session): ``compared.COMPARISONS``, by session and contract."""

@@ -173,6 +173,7 @@ on conflict (session, contract) do update set attempt = excluded.attempt, batch 
 """An attempt wins whatever is there: the rule of two witnesses has decided."""
 
 UPSERT_COVERAGE = TAKE_COVERAGE + """
-where excluded.rank > coverage.rank or (excluded.rank = coverage.rank and excluded.fetched_us >= coverage.fetched_us)
+where excluded.rank > coverage.rank or (excluded.rank = coverage.rank and excluded.fetched_us >= coverage.fetched_us
+    and (excluded.provider not like 'import:%' or coverage.provider like 'import:%'))
 """
-"""An attempt wins by rank; a tie goes to the newer."""
+"""An attempt wins by rank; a tie goes to the newer, but never from a broker to a user's file (``model.IMPORT``)."""
