@@ -20,7 +20,7 @@ import polars as pl
 
 from fnolake.market.calendar import Calendar
 from fnolake.minutes import Book, MinuteMaker, Windows
-from fnolake.model import MINUTE_US, Clock, Contract, Event, Notice, ist_date, ist_midnight_us
+from fnolake.model import MINUTE_US, Clock, Contract, Event, Notice, ist_midnight_us
 from fnolake.model.event import LiveSeen
 from fnolake.model.tick import FeedState, Tick
 from fnolake.provider.stream import Streams
@@ -51,7 +51,8 @@ _DECODE_AWAY = msgspec.msgpack.Decoder(Away)
 
 @dataclass
 class LiveReport:
-    """What a recording came to. ``bars`` counts provisional bars given out, amendments too; lag in seconds, by the calendar clock."""
+    """What a recording came to. ``bars`` counts provisional bars given out, amendments too; lag in seconds of
+    the machine's clock, from the arrival of a tick until it counts."""
 
     session: date
     ticks: int = 0
@@ -63,6 +64,16 @@ class LiveReport:
     unserved: int = 0
     stopped: str = ""
     reasons: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """For a person."""
+        rest = f"; {self.unserved:,} contracts were wanted and had no room" if self.unserved else ""
+        return [
+            f"{self.session}: {self.ticks:,} ticks, {self.bars:,} provisional bars, worst lag {self.worst_lag_s:.1f} s{rest}",
+            *([f"{self.outages} times a connection was away; the minutes concerned are marked"] if self.outages else []),
+            *([self.stopped] if self.stopped else []),
+        ]
 
 
 class Recorder:
@@ -92,7 +103,8 @@ class Recorder:
         self._maker = MinuteMaker(self._windows)
         self._items: list[Tick | Away] = []
         self._streamed: set[int] = set()
-        self._closed_us = 0
+        self._closed_minute = 0
+        self._waiting_since = 0.0
         self._since_checkpoint = 0
         self._pieces = 0
         self.report = LiveReport(session)
@@ -126,6 +138,8 @@ class Recorder:
         return self.report
 
     def _hear(self, tick: Tick) -> None:
+        if not self._items:
+            self._waiting_since = asyncio.get_running_loop().time()
         self._items.append(tick)
 
     def _see(self, state: FeedState) -> None:
@@ -181,15 +195,18 @@ class Recorder:
     async def _flush(self, *, whole: bool = False) -> None:
         """Make durable what arrived, then let it count; once a minute has ended, give its bars out."""
         items, self._items = self._items, []
+        since = self._waiting_since
         now_us = self._now_us()
         packed: list[Tick | bytes] = [item if isinstance(item, Tick) else msgspec.msgpack.encode(item) for item in items]
         packed.append(msgspec.msgpack.encode(Away(0, now_us)))
         await asyncio.to_thread(self._journal.append, packed)
         for item in items:
             self._apply(item)
+        if items:
+            self.report.worst_lag_s = max(self.report.worst_lag_s, asyncio.get_running_loop().time() - since)
         ended = (now_us - GRACE_US) // MINUTE_US
-        if ended > self._closed_us or whole:
-            self._closed_us = ended
+        if ended > self._closed_minute or whole:
+            self._closed_minute = ended
             await self._give_out(2**62 if whole and self._is_over() else ended * MINUTE_US)
             self._follow()
         if self._since_checkpoint >= CHECKPOINT_TICKS:
@@ -217,7 +234,6 @@ class Recorder:
         self._since_checkpoint += 1
         self.report.snapshots += item.snapshot
         self.report.ticks += not item.snapshot
-        self.report.worst_lag_s = max(self.report.worst_lag_s, (self._now_us() - item.received_us) / 1e6)
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)
@@ -233,11 +249,6 @@ def windows_of(contract: Contract, session: date, calendar: Calendar) -> Windows
         return ()
     base = ist_midnight_us(session)
     return tuple((base + one.start * MINUTE_US, base + one.end * MINUTE_US, one.phase) for one in hours.windows)
-
-
-def today(clock: Clock) -> date:
-    """The IST date now."""
-    return ist_date(clock.now())
 
 
 def worth(money: pl.DataFrame) -> dict[tuple[str, str], int]:
