@@ -52,7 +52,8 @@ _DECODE_AWAY = msgspec.msgpack.Decoder(Away)
 @dataclass
 class LiveReport:
     """What a recording came to. ``bars`` counts provisional bars given out, amendments too; lag in seconds of
-    the machine's clock, from the arrival of a tick until it counts."""
+    the machine's clock, from the arrival of a tick until it counts.
+    """
 
     session: date
     ticks: int = 0
