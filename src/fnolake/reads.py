@@ -289,6 +289,27 @@ class LakeReads:
 
         return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
 
+    def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> pl.DataFrame:
+        """
+        The answer to one SQL query (DuckDB) over views of this lake: bars, instruments, coverage, gaps …, docs/sql.md lists them.
+
+        Rupees and IST, read only, of one moment. ``bars`` holds every phase, a symbol, and what :meth:`bars` gives.
+
+        Args:
+            query: One statement, as in ``select * from bars where symbol = ? and session >= ?``.
+            params: Values of its ``?`` or ``$1``, or by name of its ``$name``.
+
+        Raises:
+            QueryError: It cannot be answered as asked; one line that says why.
+        """
+        from fnolake.query.sql import ask
+        from fnolake.query.view_sources import contract_sessions
+
+        return ask(self.store, {
+            "instruments": self.instruments, "coverage": self.coverage, "gaps": self.gaps, "differences": self.compare,
+            "contract_sessions": lambda: contract_sessions(self._status_rows(None, None, (), ()), self.store.coverage()),
+        }, query, params)
+
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
         *, summary: bool = False,

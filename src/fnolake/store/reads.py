@@ -7,6 +7,7 @@ Invariant: nothing here writes, and each answer is of one moment of the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fnolake.store import as_of, certificates, compared, exchange, fingerprint, 
 from fnolake.store import bars as reading
 from fnolake.store import instruments as telling
 from fnolake.store import revisions as revising
+from fnolake.store.exact import Exact, exact
 from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days, micros
 
@@ -185,6 +187,14 @@ class StoreReads:
             NotCovered: Bars of then were replaced since and are kept nowhere.
         """
         return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
+
+    def one_moment(self) -> AbstractContextManager[object]:
+        """Inside it every answer is of the same moment of the ledger."""
+        return self._ledger.reading()
+
+    def exact_files(self) -> Exact:
+        """The files that count now, for a reader that opens Parquet itself."""
+        return exact(self.path, self._ledger)
 
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""
