@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import warnings
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-import pytest
 from tests.scenario.conftest import Desk, Emulator, started
 
+from fnolake.errors import GapWarning
 from fnolake.lake import open_lake
 from fnolake.query.live import provisional
 
@@ -36,7 +41,7 @@ def truth(desk: Desk) -> tuple[pl.DataFrame, pl.DataFrame]:
     desk.run("sync", "--session", str(DAY))
     with open_lake(desk.lake, environ=desk.environment()) as lake:
         final = lake.store.bars(before["contract"].unique().to_list(), [DAY]).collect()
-        assert provisional(lake.store, None, [DAY]).filter(pl.col("contract").is_in(final["contract"].unique())).is_empty()
+        assert provisional(lake.store, None, [DAY]).filter(pl.col("contract").is_in(final["contract"].unique().to_list())).is_empty()
     return final, before
 
 
@@ -50,45 +55,80 @@ def compare(final: pl.DataFrame, live: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
     return wrong, absent
 
 
-def test_a_recorded_session_is_exact_and_is_replaced_by_the_sync(tmp_path: Path) -> None:
+def recorder(desk: Desk) -> tuple[subprocess.Popen[str], Iterator[str]]:
+    """A started recorder and its lines about ticks, one a minute of the session."""
+    process = desk.start("live", "--format", "json", env={"PYTHONUNBUFFERED": "1"})
+    assert process.stderr is not None
+    return process, (line for line in process.stderr if "ticks" in line)
+
+
+def hear(lines: Iterator[str], count: int) -> None:
+    for _ in range(count):
+        assert next(lines, None), "the recorder ended"
+
+
+def end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Ctrl-C, and what the recorder says at the end."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_what_is_heard_is_exact_and_is_replaced_by_the_sync(tmp_path: Path) -> None:
     with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS,NIFTY", "--limits", "off", "--socket-cap", "500") as emulator:
         desk = morning(tmp_path, emulator)
-        at(emulator, "09:05:00", 240)
-        done = desk.run("live", "--format", "json")
-        report = json.loads(done.stdout)
-        assert report["ticks"] > 5_000
+        at(emulator, "09:05:00", 120)
+        process, lines = recorder(desk)
+        hear(lines, 45)
+        with open_lake(desk.lake, environ=desk.environment()) as lake, warnings.catch_warnings(action="ignore", category=GapWarning):
+            seen = lake.bars("NIFTY", kind="future", expiry="near", start=DAY, live=True)
+        assert seen["live"].all()
+        assert seen.height > 5
+        report = end(process)
+        assert report["ticks"] > 1_000
         assert report["outages"] == 0
         at(emulator, "18:30:00", 0)
         final, live = truth(desk)
         wrong, absent = compare(final, live)
         assert wrong.is_empty()
-        assert live["complete"].mean() > 0.99
-        assert absent.is_empty()
+        assert live["complete"].mean() > 0.9
+        assert absent.filter(pl.col("kind") != "option", pl.col("ts") < live["ts"].max()).is_empty()
         score = json.loads(desk.run("live", "--score", "--session", str(DAY), "--format", "json").stdout)
         assert all(row["differs"] == row["extra"] == 0 for row in score)
-        assert sum(row["equal"] for row in score) >= live.filter(pl.col("phase") != "auction").height * 0.99
+        assert sum(row["equal"] for row in score) == live.filter("complete", pl.col("phase") != "auction").height
 
 
-@pytest.mark.slow
 def test_killed_recorders_lose_only_what_they_mark(tmp_path: Path) -> None:
-    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS,NIFTY", "--limits", "off", "--socket-cap", "500") as emulator:
+    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS", "--limits", "off", "--socket-cap", "500") as emulator:
         desk = morning(tmp_path, emulator)
-        at(emulator, "09:05:00", 120)
+        at(emulator, "09:05:00", 60)
         for _ in range(3):
-            recorder = desk.start("live", env={"PYTHONUNBUFFERED": "1"})
-            assert recorder.stderr is not None
-            heard = (line for line in recorder.stderr if "ticks" in line)
-            for _ in range(12):
-                assert next(heard, None), "the recorder ended"
-            recorder.kill()
-            recorder.wait()
-        desk.run("live", "--format", "json")
+            process, lines = recorder(desk)
+            hear(lines, 12)
+            process.kill()
+            process.communicate()
+        process, lines = recorder(desk)
+        hear(lines, 12)
+        end(process)
         at(emulator, "18:30:00", 0)
         final, live = truth(desk)
-        wrong, absent = compare(final, live)
+        wrong, _ = compare(final, live)
         assert wrong.is_empty()
-        incomplete = live.filter(~pl.col("complete"))
-        assert 0 < incomplete.height < live.height / 2
-        known = live.select("contract", "ts").with_columns(seen=pl.lit(value=True))
-        assert final.join(known, on=["contract", "ts"]).height > final.height / 2
-        assert absent.height < final.height / 2
+        assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height
+
+
+def test_dropped_and_silent_sockets_cost_only_the_minutes_that_are_marked(tmp_path: Path) -> None:
+    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS", "--limits", "off", "--socket-cap", "500") as emulator:
+        desk = morning(tmp_path, emulator)
+        emulator.post("/emulator/faults", [{"fault": "socket_drop", "share": 0.004, "count": 4}, {"fault": "half_open_socket", "after": 900, "count": 1}])
+        at(emulator, "09:05:00", 60)
+        process, lines = recorder(desk)
+        hear(lines, 60)
+        report = end(process)
+        assert report["outages"] >= 3
+        at(emulator, "18:30:00", 0)
+        final, live = truth(desk)
+        wrong, _ = compare(final, live)
+        assert wrong.is_empty()
+        assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height

@@ -51,7 +51,7 @@ def score(store: Store, session: date) -> pl.DataFrame:
         return pl.DataFrame(schema=SCORE)
     ids = live["contract"].unique().to_list()
     final = store.bars(ids, [session]).filter(pl.col("phase") != "auction").select("contract", "ts", *_VALUES).collect()
-    live = live.filter(pl.col("phase") != "auction", pl.col("contract").is_in(final["contract"].unique()))
+    live = live.filter(pl.col("phase") != "auction", pl.col("contract").is_in(final["contract"].unique().to_list()))
     both = final.join(live, on=["contract", "ts"], how="full", coalesce=True, suffix="_live")
     here, told = pl.col("close_paise").is_not_null(), pl.col("complete").fill_null(value=False)
     equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_live") for name in _VALUES)
