@@ -53,6 +53,10 @@ class StoreReads:
         """
         return listings.listed_by(self._ledger, contracts)
 
+    def renames(self) -> dict[str, str]:
+        """Underlyings that were renamed since the lake began: old name → present name."""
+        return telling.read_renames(self._ledger, date.max, date.max)
+
     def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
         """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
         return listings.symbols(self._ledger, contracts)
@@ -119,9 +123,11 @@ class StoreReads:
         """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
         return known.coverage(self._ledger, sessions, contracts)
 
-    def outcomes(self, contracts: Sequence[int], at: datetime | None = None) -> pl.DataFrame:
-        """What is known of contracts on every session (of ``at``: by then), ``known.OUTCOMES``, in one query of the ledger."""
-        return known.outcomes(self._ledger, contracts, None if at is None else micros(at))
+    def outcomes(
+        self, contracts: Sequence[int], at: datetime | None = None, span: tuple[date | None, date | None] = (None, None),
+    ) -> pl.DataFrame:
+        """What is known of contracts on the sessions of a span (first, last; of ``at``: by then), ``known.OUTCOMES``."""
+        return known.outcomes(self._ledger, contracts, None if at is None else micros(at), span)
 
     def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
         """Sessions of which anything is known, ascending; of some contracts only those with bars."""
