@@ -80,6 +80,13 @@ def test_minutes_inside_an_absence_are_marked_and_those_outside_are_not() -> Non
     ]
 
 
+def test_a_silence_that_is_noticed_late_takes_its_word_back() -> None:
+    maker = made(tick(-1, 100, 0, snapshot=True), tick(0, 100, 25), tick(1, 101, 50))
+    assert [row[-1] for row in rows(maker.close(OPEN + 2 * MINUTE_US))] == [True, True]
+    maker.away([1], OPEN + MINUTE_US + 10)
+    assert rows(maker.close(OPEN + 3 * MINUTE_US)) == [(1, 101, 101, 101, 101, 25, False)]
+
+
 def test_an_absence_in_which_nothing_was_traded_marks_nothing() -> None:
     maker = made(tick(-1, 100, 0, snapshot=True), tick(0, 100, 25))
     maker.away([1], OPEN + 10)

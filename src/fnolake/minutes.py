@@ -91,10 +91,18 @@ class MinuteMaker:
         return self._books
 
     def away(self, contracts: Iterable[int], since_us: int) -> None:
-        """These are not heard from ``since_us`` on, until their next snapshot."""
+        """
+        These are not heard from ``since_us`` on, until their next snapshot.
+
+        A silence is noticed late: bars since then that were given out as complete are given out again.
+        """
         for number in contracts:
             book = self._books.setdefault(number, Book())
             book.away_us = book.away_us or since_us
+            for minute, bar in book.bars.items():
+                if minute + MINUTE_US > since_us and bar.told:
+                    bar.told = False
+                    self._dirty.add(number)
 
     def take(self, tick: Tick) -> None:
         """One tick, in order of arrival."""

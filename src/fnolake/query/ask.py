@@ -139,7 +139,7 @@ def _factors(store: Store, ask: Ask, contracts: pl.DataFrame) -> Factors | None:
 
 
 def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, finished: Finished) -> _Found:
-    lake_days = store.sessions()
+    lake_days = sorted({*store.sessions(), *(recorded(store.path) if ask.live else ())})
     meant = Meant(contracts)
     if ask.choice.moves:
         days = _days(calendar, ask.span, lake_days, lake_days)
