@@ -157,6 +157,10 @@ class StoreReads:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
 
+    def request_counts(self) -> list[tuple[str, str, str, int]]:
+        """How many requests ended how: (provider, account, outcome, count), in that order."""
+        return known.request_counts(self._ledger)
+
     def request_keys(self, provider: str) -> set[str]:
         """Keys of a provider's requests."""
         return known.request_keys(self._ledger, provider)

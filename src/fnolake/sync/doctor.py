@@ -30,7 +30,7 @@ async def examine(settings: Settings, store: Store, calendar: Calendar, clock: C
     checks += [check for name in settings.accounts for check in _secrets(settings, name, environ)]
     async with open_http(settings) as http:
         addresses = {account.provider: _address(settings, account) for account in settings.accounts.values()}
-        checks += [await _clock(http, provider, address, clock) for provider, address in addresses.items() if address]
+        checks += [await clock_check(http, provider, address, clock) for provider, address in addresses.items() if address]
         for name in settings.accounts:
             checks.append(await _sign_in(settings, name, http, store, clock, environ))
     return [*lake_checks(settings, store, calendar, clock.now()), *checks]
@@ -64,7 +64,7 @@ def _address(settings: Settings, account: AccountSettings) -> str:
     return given or HOSTS.get(account.provider, "")
 
 
-async def _clock(http: Http, provider: str, address: str, clock: Clock) -> Check:
+async def clock_check(http: Http, provider: str, address: str, clock: Clock) -> Check:
     """This machine's clock against the Date header of the provider; whatever else it answers does not matter."""
     name = f"clock and {provider}"
     try:

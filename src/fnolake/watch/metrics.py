@@ -56,8 +56,7 @@ def figures(store: Store, status: Status, now: datetime, live: LiveSeen | None =
 
 
 def _requests(store: Store) -> list[Sample]:
-    counted = store.requests().group_by("provider", "account", "outcome").len().sort("provider", "account", "outcome")
-    return [({"provider": provider, "account": account, "outcome": outcome}, count) for provider, account, outcome, count in counted.iter_rows()]
+    return [({"provider": provider, "account": account, "outcome": outcome}, count) for provider, account, outcome, count in store.request_counts()]
 
 
 def _accounts(accounts: Iterable[AccountStatus]) -> dict[str, tuple[str, list[Sample]]]:
