@@ -12,7 +12,7 @@ import fnolake
 from fnolake.lake import Lake
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
-HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
+HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer", "structlog", "prometheus_client")
 LAKE = {
     "accounts", "async_doctor", "async_live", "async_login", "async_logout", "async_sync", "async_take_masters",
     "at_risk", "audit", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "export",

@@ -237,7 +237,9 @@ class Lake(LakeFiles):
         telling = self._telling(on_event)
         try:
             async with self._evening(telling, accounts) as evening:
-                return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+                report = await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+            self._log.say("warning" if report.stopped else "info", "sync_ended", **report.figures)
+            return report
         finally:
             self._note_metrics(telling)
 

@@ -137,6 +137,7 @@ def test_a_planted_secret_appears_nowhere(planted: Emulator, tmp_path: Path) -> 
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in logs)
     lines = [json.loads(line) for file in logs for line in file.read_text().splitlines()]
     assert {"signed_in", "failed", "crashed"} & {line["event"] for line in lines} == {"signed_in", "failed"}
+    assert any('"event": "sync_ended"' in text and '"gaps": 0' in text for where, text in told.texts if "--log-file -" in where)
     assert "fnolake_requests_total" in figures.read_text()
     assert any('"event": "page_done"' in text for where, text in told.texts if "--log-file -" in where)
     files = [file for file in desk.lake.rglob("*") if file.is_file() and file.parent.name != "state"]
