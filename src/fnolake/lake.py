@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -209,6 +210,19 @@ class Lake(LakeFiles):
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
+
+    async def async_run(self, stop: asyncio.Event | None = None, on_event: Callable[[Event], None] = ignore) -> None:
+        """
+        Run the lake's days unattended until ``stop``, see ``sync.daemon``; open for reading, it writes through a lake of its own.
+
+        Raises:
+            StoreLocked: Another process runs this lake.
+            ConfigError: No account is set up.
+        """
+        from fnolake.sync.daemon import Daemon
+
+        writer = partial(open_lake, self.path, write=True, settings=self.settings, environ=self._environ)
+        await Daemon(self, writer, self._environ, on_event).run(stop or asyncio.Event())
 
     # -- signing in --------------------------------------------------------------------------------------------------
 

@@ -75,9 +75,9 @@ def test_an_unknown_day_is_looked_at_in_the_evening_and_no_more() -> None:
     assert CALENDAR.status(muhurat) == "unknown"
     book = Book(date(2026, 11, 7))
     step = next_step(at(muhurat, 10), book, CALENDAR)
-    assert (step.kind, step.session, step.at) == ("check", muhurat, at(muhurat, 20))
+    assert (step.kind, step.session, step.at) == ("check", muhurat, at(muhurat, 21, 30))
     assert rest(at(muhurat, 10), step, book, CALENDAR) == "unknown day"
-    assert next_step(at(muhurat, 21), book.with_done(step).settled(CALENDAR), CALENDAR).session == date(2026, 11, 9)
+    assert next_step(at(muhurat, 22), book.with_done(step).settled(CALENDAR), CALENDAR).session == date(2026, 11, 9)
 
 
 def test_a_step_that_failed_waits_longer_each_time_and_holds_up_only_its_session() -> None:

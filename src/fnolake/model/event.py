@@ -5,6 +5,7 @@ Progress as frozen values, for the terminal, logs and the dashboard. Nobody acts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +62,19 @@ class Notice:
     text: str
 
 
-Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice
+@dataclass(frozen=True, slots=True)
+class DayChanged:
+    """
+    The unattended day went over to another state (``sync.day``, docs/daemon.md) at the calendar instant ``at``.
+
+    ``session`` is what it is about, ``until`` when it ends by the clock; ``text`` says it in a line without its time.
+    """
+
+    state: str
+    session: date | None
+    at: datetime
+    until: datetime | None
+    text: str
+
+
+Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice | DayChanged

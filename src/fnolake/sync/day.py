@@ -26,6 +26,8 @@ WITHOUT_FILE = "went on without it"
 _AHEAD = 400
 """Days in which a session, or a day of which nobody knows, must come."""
 _PAUSES = (1, 2, 5, 10, 20, 30, 60)
+_PAUSES_OF = {"exchange file": (15,)}
+"""Minutes to the next try; a file that is not there yet has not failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,17 @@ class Rules:
 
     Args:
         before_open: Pre-open work (sign-ins, masters) begins this long before the first phase.
+        file_from: The exchange's files come from then on.
         file_until: In the evening of the session the exchange's file is waited for until then; then the sync goes on without it.
         second_try: In the morning after such an evening the file is asked for again from then on.
         check: When an unknown day is looked at.
     """
 
     before_open: timedelta = timedelta(minutes=30)
+    file_from: time = time(17, 0)
     file_until: time = time(20, 30)
     second_try: time = time(7, 0)
-    check: time = time(20, 0)
+    check: time = time(21, 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ class Book:
         """The book with a try noted that failed; the pause to the next one grows from a minute to an hour."""
         before = self.of(step.session, step.kind)
         tries = (before.tries if before else 0) + 1
-        pause = timedelta(minutes=_PAUSES[min(tries, len(_PAUSES)) - 1])
+        pauses = _PAUSES_OF.get(step.kind, _PAUSES)
+        pause = timedelta(minutes=pauses[min(tries, len(pauses)) - 1])
         return self._with(Entry(step.session, step.kind, False, tries, now + pause, note))
 
     def at_once(self) -> Book:
@@ -207,9 +212,13 @@ def _steps(day: date, book: Book, calendar: Calendar, rules: Rules) -> Iterator[
     due = calendar.wanted_from(day)
     without = book.of(day, "exchange file")
     late = without is not None and without.note == WITHOUT_FILE
+    second = datetime.combine(day + timedelta(days=1), rules.second_try, IST)
     for kind in EVENING:
-        second = datetime.combine(day + timedelta(days=1), rules.second_try, IST)
-        yield Step(kind, day, max(due, second) if late and kind in {"repair", "upkeep"} else due)
+        if kind == "exchange file":
+            due = max(due, datetime.combine(day, rules.file_from, IST))
+        elif kind == "repair" and late:
+            due = max(due, second)
+        yield Step(kind, day, due)
 
 
 def _days(start: date, end: date) -> Iterator[date]:

@@ -18,6 +18,7 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
+from fnolake.sync.doing import doing
 from fnolake.sync.outlook import outlook
 from fnolake.sync.risk import risk_line
 from fnolake.sync.sources import source_lines
@@ -138,6 +139,7 @@ def lake_status(
     contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
     chosen = Wanted(contracts, (last,))
     sources = plan_sources(store, chosen, now, waits=waits)
+    daemon = doing(path, store.state)
     rows = status_rows(store, chosen, sources)
     missing = gaps(rows)
     counts = {
@@ -153,7 +155,7 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, per_minute(accounts), freshness), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
+        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources)), **({"daemon": daemon.line} if daemon else {})},
     )
 
 
