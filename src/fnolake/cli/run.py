@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fnolake.cli.desk import Interrupted, desk_of, run_stoppable, say
+from fnolake.cli.desk import desk_of, run_stoppable, say
 from fnolake.model.session import IST
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ def run(context: typer.Context) -> None:
     In Python: lake.async_run.
 
     Every change of state is a line on stderr, with what went wrong; other commands work beside it. Ctrl-C and SIGTERM end it between
-    two commits; the next run goes on from there. `fnolake init --service` has the system start it.
+    two commits with exit 0; the next run goes on from there. `fnolake init --service` has the system start it.
     """
     desk = desk_of(context)
     with desk.open() as lake:
-        _, pressed = run_stoppable(lambda stop: lake.async_run(stop, _show), lambda: say("ending after what is under way is committed…"))
-    if pressed:
-        raise Interrupted
+        run_stoppable(lambda stop: lake.async_run(stop, _show), lambda: say("ending when what is under way is committed…"))
 
 
 def _show(event: Event) -> None:
