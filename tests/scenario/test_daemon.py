@@ -113,6 +113,22 @@ def test_days_with_a_weekend_a_holiday_an_expiry_and_a_morning_without_login(
     agrees(here.lake)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "until", "sessions", "said"), [
+    (date(2026, 1, 30), at(date(2026, 2, 2), 3), [date(2026, 1, 30), date(2026, 2, 1)], "live of 2026-02-01 until Sun 01 Feb 15:30"),
+    (date(2026, 11, 6), at(date(2026, 11, 9), 3), [date(2026, 11, 6)], "the exchange has no file of it: taken as no session"),
+], ids=["the budget's Sunday", "a Muhurat Sunday whose hours nobody told"])
+def test_a_special_session_is_run_and_an_unknown_day_looked_at(
+    emulate: Callable[..., Emulator], desk: Callable[..., Desk], first: date, until: datetime, sessions: list[date], said: str
+) -> None:
+    emulator = emulate("--underlyings", "RELIANCE", "--limits", "off", "--rate", "0", "--date", str(first))
+    here = desk(emulator)
+    with running(here) as process:
+        lines = list(told(process, emulator, until))
+    assert any(said in line for line in lines), lines
+    assert certified(here) == dict.fromkeys(sessions, 0)
+
+
 STATES = (
     "done; pre-open of 2026-11-23", "pre-open of 2026-11-23", "pre-open; live of 2026-11-23", "live of 2026-11-23", "after close; masters of 2026-11-23",
     "masters of 2026-11-23", "exchange file of 2026-11-23", "exchange file of 2026-11-23 again", "sync of 2026-11-23", "verify of 2026-11-23",

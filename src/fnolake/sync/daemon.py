@@ -228,6 +228,10 @@ class Daemon:
         try:
             while self._now < step.until and not stop.is_set() and not (recorder and recorder.done()):
                 await self._slice(stop, step.until)
+        except asyncio.CancelledError:
+            if recorder is not None:
+                recorder.cancel()
+            raise
         finally:
             ends.set()
             if recorder is not None:
@@ -253,4 +257,6 @@ def _rest_text(state: str, step: Step, book: Book) -> str:
         entry = book.of(step.session, step.kind)
         why = f": {entry.note}" if entry and entry.note else ""
         return f"{step.kind} of {step.session} again at {hour(step.at)}{why}"
+    if step.kind == "check":
+        return f"{state}; {step.session} is looked at at {hour(step.at)}: nobody told whether, or when, it trades"
     return f"{state}; {step.kind} of {step.session} at {hour(step.at)}"

@@ -26,8 +26,8 @@ WITHOUT_FILE = "went on without it"
 _AHEAD = 400
 """Days in which a session, or a day of which nobody knows, must come."""
 _PAUSES = (1, 2, 5, 10, 20, 30, 60)
-_PAUSES_OF = {"exchange file": (15,)}
-"""Minutes to the next try; a file that is not there yet has not failed."""
+_PAUSES_OF = {"pre-open": (1, 2, 5), "live": (0.25, 1), "exchange file": (15,)}
+"""Minutes to the next try, of what cannot wait for long; a file that is not there yet has not failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,7 @@ class Work:
         missing = await self._take_files(FILES)
         day = self.step.session
         if len(missing) == len(FILES):
-            return Outcome(True, f"{day}: the exchange has no file of it, so it did not trade")
+            return Outcome(True, f"{day}: the exchange has no file of it: taken as no session", "warning")
         return Outcome(True, f"{day} has traded: add its hours to the [calendar] additions file, then run `fnolake sync --session {day}`", "warning")
 
 
