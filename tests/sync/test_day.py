@@ -1,6 +1,7 @@
 """The day as a state machine: total, never twice, resumable; and the days of November 2026 by hand."""
 
 from datetime import date, datetime, time, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from fnolake.market.calendar import Calendar
 from fnolake.model import IST
-from fnolake.sync.day import EVENING, WITHOUT_FILE, Book, Rules, Step, first_book, next_step, rest
+from fnolake.sync.day import EVENING, WITHOUT_FILE, Book, Rest, Rules, Step, first_book, next_step, rest
 
 CALENDAR = Calendar.bundled()
 FRIDAY, MONDAY, HOLIDAY, WEDNESDAY = date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)
@@ -127,6 +128,7 @@ def test_every_instant_has_one_next_step_and_none_comes_twice(now: datetime, beh
         assert (step.session, step.kind) not in finished
         assert CALENDAR.status(step.session) == ("unknown" if step.kind == "check" else "open")
         assert step.until is None or now < step.until
+        assert rest(now, step, book, CALENDAR) in get_args(Rest)
         if happened == "slept":
             now += timedelta(hours=hours)
         elif step.at > now:

@@ -180,7 +180,7 @@ class Daemon:
         before = self._signed_in()
         morning = next_step(self._now, Book(ist_date(self._now)), self._calendar, self._rules).at
         self._tell(Notice("error", f"login needed: {refused}"))
-        self._change("needs login", step.session, morning, f"needs login for {step.kind} of {step.session}: run `fnolake login`; waiting")
+        self._change("needs login", step.session, morning, f"needs login for {step.kind} of {step.session}: run `fnolake login`")
         while self._now < morning and not stop.is_set():
             await self._slice(stop, morning)
             if self._signed_in() - before:
@@ -192,7 +192,7 @@ class Daemon:
 
     async def _do(self, step: Step, stop: asyncio.Event) -> None:
         """One step; its outcome is noted before the next begins."""
-        ends = f" until {hour(step.until)}" if step.kind == "live" and step.until else ""
+        ends = f" until {hour(step.until)}" + ("" if self._live else ", not recorded") if step.kind == "live" else ""
         self._change(step.kind, step.session, step.until if step.kind == "live" else None, f"{step.kind} of {step.session}{ends}")
         try:
             outcome = await (self._watch(step, stop) if step.kind == "live" else self._work(step, stop))
