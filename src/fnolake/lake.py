@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, StoreError
+from fnolake.errors import ConfigError, SignInLost, StoreError
 from fnolake.files import LakeFiles, ignore
 from fnolake.market.calendar import Calendar
 from fnolake.model import Event, Selection, ist_date
@@ -256,7 +256,14 @@ class Lake(LakeFiles):
         from fnolake.sync.daemon import Daemon
 
         writer = partial(open_lake, self.path, write=True, settings=self.settings, environ=self._environ)
-        await Daemon(self, writer, self._environ, on_event).run(stop or asyncio.Event())
+
+        async def live(_session: date, ends: asyncio.Event) -> None:
+            with open_lake(self.path, settings=self.settings, environ=self._environ) as lake:
+                report = await lake.async_live(on_event, ends)
+            if report.stopped:
+                raise SignInLost(report.stopped)
+
+        await Daemon(self, writer, self._environ, on_event, live).run(stop or asyncio.Event())
 
     # -- signing in --------------------------------------------------------------------------------------------------
 
