@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, FnolakeError, StoreError
+from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
 from fnolake.files import LakeFiles, ignore
 from fnolake.market.calendar import Calendar
 from fnolake.model import Event, LiveSeen, Notice, Selection, ist_date
@@ -54,7 +55,7 @@ from fnolake.sync.wanted import (
     wanted,
 )
 from fnolake.watch.logs import Log, Teller, open_log
-from fnolake.watch.metrics import figures, prometheus_text, write_metrics
+from fnolake.watch.metrics import each_minute, figures, prometheus_text, write_metrics
 from fnolake.watch.secrets import LakeRedactor
 
 if TYPE_CHECKING:
@@ -302,6 +303,28 @@ class Lake(LakeFiles):
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
+
+    async def async_run(self, stop: asyncio.Event | None = None, on_event: Callable[[Event], None] = ignore) -> None:
+        """
+        Run the lake's days unattended until ``stop``, see ``sync.daemon``; open for reading, it writes through a lake of its own.
+
+        Raises:
+            StoreLocked: Another process runs this lake.
+            ConfigError: No account is set up.
+        """
+        from fnolake.sync.daemon import Daemon
+
+        telling = self._telling(on_event)
+        writer = partial(open_lake, self.path, write=True, settings=self.settings, environ=self._environ)
+
+        async def live(_session: date, ends: asyncio.Event) -> None:
+            with open_lake(self.path, settings=self.settings, environ=self._environ) as lake:
+                report = await lake.async_live(telling, ends)
+            if report.stopped:
+                raise SignInLost(report.stopped)
+
+        async with each_minute(lambda: self._note_metrics(telling), self.clock, active=self.settings.metrics.file is not None):
+            await Daemon(self, writer, self._environ, telling, live).run(stop or asyncio.Event())
 
     # -- signing in --------------------------------------------------------------------------------------------------
 

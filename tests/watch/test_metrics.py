@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from fnolake.errors import ConfigError
 from fnolake.lake import open_lake
 from fnolake.model import LiveSeen, RequestRecord
+from fnolake.provider.clock import SystemClock
 from fnolake.store.store import Store
 from fnolake.sync.status import AccountStatus, Status
-from fnolake.watch.metrics import figures, prometheus_text, write_metrics
+from fnolake.watch.metrics import each_minute, figures, prometheus_text, write_metrics
 
 NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
 REQUEST = RequestRecord("k", "shoonya", "demo", "TPSeries", "answered", NOW, 0.2)
@@ -81,3 +83,21 @@ def test_a_lake_writes_its_figures_only_where_a_file_is_set(tmp_path: Path) -> N
     with open_lake(tmp_path, environ={"FNOLAKE_METRICS__FILE": "fnolake.prom"}) as lake:
         assert lake.write_metrics() == tmp_path / "fnolake.prom"
         assert "fnolake_bars_committed_total 0.0" in (tmp_path / "fnolake.prom").read_text()
+
+
+async def test_a_daemon_writes_them_each_minute_until_it_ends() -> None:
+    written, slept, third = [], [], asyncio.Event()
+
+    class Clock(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 3:
+                third.set()
+                await asyncio.Event().wait()
+
+    async with each_minute(lambda: written.append(1), Clock()):
+        await third.wait()
+    assert (len(written), slept) == (3, [60.0] * 3)
+    async with each_minute(lambda: written.append(1), Clock(), active=False):
+        pass
+    assert len(written) == 3

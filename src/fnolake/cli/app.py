@@ -15,7 +15,22 @@ import typer
 from typer.core import TyperGroup
 
 from fnolake import __version__
-from fnolake.cli import bars, capture, certify, chain, continuous, export, files, imports, live, read, setup, sql, watch
+from fnolake.cli import (
+    bars,
+    capture,
+    certify,
+    chain,
+    continuous,
+    export,
+    files,
+    imports,
+    live,
+    read,
+    run,
+    setup,
+    sql,
+    watch,
+)
 from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
 
@@ -31,7 +46,7 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "exchange", "metrics", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "metrics", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -130,6 +145,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, sql, watch):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, watch):
         part.register(app)
     return app

@@ -19,6 +19,7 @@ from fnolake.model import Selection, ist_date
 from fnolake.query.certificate import TRADED, UNKNOWN, trade
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
+from fnolake.sync.doing import doing
 from fnolake.sync.outlook import outlook
 from fnolake.sync.risk import risk_line
 from fnolake.sync.sources import source_lines
@@ -163,6 +164,7 @@ def lake_status(
     contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
     chosen = Wanted(contracts, (last,))
     sources = plan_sources(store, chosen, now, waits=waits)
+    daemon = doing(path, store.state)
     rows = status_rows(store, chosen, sources)
     missing, traded = gaps(rows), rows.select(trade=trade())["trade"]
     counts = {
@@ -179,7 +181,7 @@ def lake_status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
         lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, accounts, freshness), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
+        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources)), **({"daemon": daemon.line} if daemon else {})},
     )
 
 

@@ -7,15 +7,17 @@ providers, accounts, outcomes and reasons, never an address or a free text.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fnolake.errors import ConfigError
-from fnolake.model import LiveSeen
+from fnolake.model import Clock, LiveSeen
 from fnolake.store.disk import write_atomic
 from fnolake.store.store import Store
 from fnolake.sync.status import AccountStatus, Status
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 Sample = tuple[dict[str, str], float]
+EVERY_S = 60.0
 PROOFS = ("verified", "mismatch", "unverified")
 
 
@@ -155,3 +158,24 @@ def write_metrics(path: Path, text: str) -> None:
         write_atomic(path, text.encode(), mode=0o644)
     except OSError as error:
         raise ConfigError(f"the metrics file {path} cannot be written ({error.strerror}): set another as metrics.file") from error
+
+
+@contextlib.asynccontextmanager
+async def each_minute(write: Callable[[], None], clock: Clock, *, active: bool = True) -> AsyncIterator[None]:
+    """Call ``write`` now and each minute while inside, beside the loop; nothing if not ``active``."""
+    if not active:
+        yield
+        return
+
+    async def again() -> None:
+        while True:
+            await asyncio.to_thread(write)
+            await clock.sleep(EVERY_S)
+
+    task = asyncio.create_task(again())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
