@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import WSCloseCode, web
@@ -27,6 +27,7 @@ PATH = ("V2", "ws")
 SENTINEL = 2**63
 LEVELS = 5
 _SIDES = ("best_buy", "best_sell")
+_COUNTED = {"i_volume_traded_today", "i_open_interest"}
 _PRICES = ("i_last_traded_price", "i_open_price", "i_high_price", "i_low_price", "i_average_trade_price")
 
 
@@ -75,6 +76,7 @@ class _Connection(Streaming):
     ) -> None:
         super().__init__(state, "firstock", socket, transport)
         self.signed = signed
+        self.sent.user = signed.uid
 
     async def take(self, text: str | bytes) -> None:
         try:
@@ -86,22 +88,29 @@ class _Connection(Streaming):
             await self._subscribe(tokens)
         elif action == "unsubscribe":
             for key in tokens:
-                self.subscribed.pop(("", key.replace(":", "|")), None)
+                self.unsubscribe("", key.replace(":", "|"))
 
     async def _subscribe(self, keys: Sequence[str]) -> None:
-        """One frame of snapshots; what is not known, or has no price yet, stays silent."""
-        frame = {}
+        """One frame of snapshots; what is not known, has no price yet or is beyond the cap stays silent."""
+        frame, ones = {}, []
         for key in keys:
             exchange, _, token = key.partition(":")
-            listing = self.state.listing(exchange, token)
-            contract, outcome = f"{exchange}|{token}", "unknown" if listing is None else "ok"
+            contract, listing = f"{exchange}|{token}", self.state.listing(exchange, token)
+            outcome = "unknown" if listing is None else "capped" if self._is_full_for(contract) else "ok"
             self.state.asked.note("subscribe", provider="firstock", contract=contract, outcome=outcome)
-            if listing is not None:
+            if outcome == "capped":
+                self.sent.capped.append(contract)
+            elif listing is not None:
                 one = self.subscription(listing, "")
-                one.shown = self._snapshot(one)
-                frame[key] = one.shown
-        if frame:
-            await self.send(frame)
+                frame[key] = one.shown = self._snapshot(one)
+                ones.append(one)
+        if frame and await self.send(frame):
+            for one in ones:
+                one.count.snapshots += 1
+
+    def _is_full_for(self, contract: str) -> bool:
+        cap = self.state.firstock.socket_cap
+        return bool(cap) and len(self.subscribed) >= cap and ("", contract) not in self.subscribed
 
     def _snapshot(self, one: Subscription) -> dict[str, Any]:
         now = self.state.clock.now()
@@ -111,29 +120,30 @@ class _Connection(Streaming):
             tick = Tick(int(now.timestamp()), quote.lp, quote.o, quote.h, quote.l, quote.v, quote.oi, quote.ap)
         return fields(tick, one)
 
-    async def publish(self, due: list[Due]) -> None:
-        for _, prints in groupby(due, key=lambda one: one[0]):
-            frame = {}
-            for _, one, tick in prints:
-                now = fields(tick, one)
-                changed = delta(one.shown, now)
-                one.shown = now
-                if self.struck("zero_ticks", one) is not None:
-                    changed |= dict.fromkeys(_PRICES, 0)
-                if self.state.firstock.sentinels:
-                    changed = _with_sentinels(changed)
-                self.strike_connection(one)
-                frame[f"{one.listing.exchange}:{one.listing.token}"] = changed
-            await self.send(frame)
+    async def publish(self, at: int, due: list[Due]) -> None:
+        frame = {}
+        for one, tick in due:
+            now = fields(tick, one)
+            changed = delta(one.shown, now)
+            one.shown = now
+            if self.struck("zero_ticks", one) is not None:
+                changed |= dict.fromkeys(_PRICES, 0)
+            if self.state.firstock.sentinels:
+                changed = _with_sentinels(changed)
+            self.strike_connection(one)
+            frame[f"{one.listing.exchange}:{one.listing.token}"] = changed
+        left = bool(frame) and await self.send(frame)
+        for (one, _), changed in zip(due, frame.values(), strict=True):
+            told = changed.get("i_last_traded_price", 0) != 0 or bool(_COUNTED & changed.keys())
+            one.count.note(at, left=left, told=told)
 
 
 def fields(tick: Tick, one: Subscription) -> dict[str, Any]:
     """A print as the wire's members; an index has neither volume nor book, its depth is five empty objects."""
     listing, close = one.listing, one.close
-    at = datetime.fromtimestamp(tick.at, IST)
     known = {
         "c_exch_seg": listing.exchange, "c_symbol": str(listing.token),
-        "c_exch_feed_time": at.strftime("%d-%b-%Y %H:%M:%S"),
+        "c_exch_feed_time": _feed_time(tick.at),
         "c_net_change_indicator": str(ord("-" if tick.last < close else "+")),
         "i_last_traded_price": tick.last, "i_open_price": tick.open, "i_high_price": tick.high,
         "i_low_price": tick.low, "i_closing_price": close, "close_price": close, "i_feed_time": tick.at,
@@ -154,6 +164,11 @@ def fields(tick: Tick, one: Subscription) -> dict[str, Any]:
         "best_buy": _levels(tick, -listing.tick_paise, listing.lot),
         "best_sell": _levels(tick, listing.tick_paise, listing.lot),
     }
+
+
+@lru_cache(16)
+def _feed_time(at: int) -> str:
+    return datetime.fromtimestamp(at, IST).strftime("%d-%b-%Y %H:%M:%S")
 
 
 def delta(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
