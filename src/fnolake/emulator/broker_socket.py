@@ -7,6 +7,7 @@ word, as live.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -47,6 +48,7 @@ class _Connection(Streaming):
         elif kind in ("t", "d"):
             for contract in text_of(frame, "k").split("#"):
                 await self._subscribe(kind, contract)
+                await asyncio.sleep(0)
         elif kind in ("u", "ud"):
             await self._unsubscribe(kind, text_of(frame, "k"))
         elif kind == "o":
@@ -65,7 +67,7 @@ class _Connection(Streaming):
     async def _subscribe(self, kind: str, contract: str) -> None:
         exchange, _, token = contract.partition("|")
         listing = self.state.listing(exchange, token)
-        capped = len({c for _, c in self.subscribed} | {contract}) > self.state.config.socket_cap
+        capped = self.is_full_for(contract, self.state.config.socket_cap)
         outcome = "capped" if capped else "ok"
         self.state.asked.note("subscribe", provider="shoonya", contract=contract, outcome=outcome)
         if capped:
@@ -75,20 +77,13 @@ class _Connection(Streaming):
         one = self.subscription(listing, kind)
         tick = broker_rows.rupees(listing.tick_paise)
         identity = {"ts": listing.symbol, "pp": "2", "ls": str(listing.lot), "ti": tick}
-        one.shown = self._snapshot(one, self.state.clock.epoch())
+        one.shown = _snapshot(one)
         one.count.snapshots += await self.send({"t": f"{kind}k", "e": exchange, "tk": token, **identity, **one.shown})
 
     async def _unsubscribe(self, kind: str, contracts: str) -> None:
         for contract in contracts.split("#"):
             self.unsubscribe("t" if kind == "u" else "d", contract)
         await self.send({"t": f"{kind}k", "k": contracts})
-
-    def _snapshot(self, one: Subscription, now_s: float) -> dict[str, str]:
-        tick = one.tape.last_at(now_s)
-        if tick is not None:
-            return _fields(tick, one, now_s)
-        quote = self.state.world.quote(one.listing, self.state.clock.now())
-        return broker_rows.quote_fields(quote, one.listing) | {"ft": str(int(now_s))}
 
     async def publish(self, at: int, due: list[Due]) -> None:
         for one, tick in due:
@@ -101,6 +96,13 @@ class _Connection(Streaming):
             left = await self.send({"t": f"{one.kind}f", "e": one.listing.exchange, "tk": str(one.listing.token), **changed})
             told = "v" in changed or "oi" in changed or changed.get("lp", _ZERO) != _ZERO
             one.count.note(at, left=left, told=told)
+
+
+def _snapshot(one: Subscription) -> dict[str, str]:
+    tick = one.tape.last_at(one.since)
+    if tick is not None:
+        return _fields(tick, one, one.since)
+    return broker_rows.quote_fields(one.before, one.listing) | {"ft": str(int(one.since))}
 
 
 def _fields(tick: Tick, one: Subscription, now_s: float) -> dict[str, str]:

@@ -89,7 +89,7 @@ class EmulatorConfig:
         serve_expired: Contracts that have expired while the emulator runs are still served; nobody knows what the brokers do
             (protocols/shoonya.md, firstock.md: unknown), refusing is the default.
         events: What happens to contracts in their lives, as decoded JSON, see :mod:`fnolake.emulator.events`.
-        socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
+        socket_cap: Tokens that one socket streams; the rest is silently dropped, as live. 0 = all.
         history_days: Calendar days back that minutes are served.
         quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
         session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).

@@ -8,11 +8,12 @@ only; the instruments of one instant share a frame.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, web
 
@@ -22,6 +23,9 @@ from fnolake.emulator.state import State, text_of
 from fnolake.emulator.streaming import ROUTE, Due, Streaming, Subscription
 from fnolake.emulator.ticks import PRINTS, STEP_S, Tick
 from fnolake.model import IST
+
+if TYPE_CHECKING:
+    from fnolake.emulator.world import Listing
 
 PATH = ("V2", "ws")
 SENTINEL = 2**63
@@ -93,10 +97,9 @@ class _Connection(Streaming):
     async def _subscribe(self, keys: Sequence[str]) -> None:
         """One frame of snapshots; what is not known, has no price yet or is beyond the cap stays silent."""
         frame, ones = {}, []
-        for key in keys:
-            exchange, _, token = key.partition(":")
-            contract, listing = f"{exchange}|{token}", self.state.listing(exchange, token)
-            outcome = "unknown" if listing is None else "capped" if self._is_full_for(contract) else "ok"
+        for key, listing in [(key, await self._found(key)) for key in keys]:
+            contract = key.replace(":", "|")
+            outcome = "unknown" if listing is None else "capped" if self.is_full_for(contract, self.state.firstock.socket_cap) else "ok"
             self.state.asked.note("subscribe", provider="firstock", contract=contract, outcome=outcome)
             if outcome == "capped":
                 self.sent.capped.append(contract)
@@ -108,16 +111,20 @@ class _Connection(Streaming):
             for one in ones:
                 one.count.snapshots += 1
 
-    def _is_full_for(self, contract: str) -> bool:
-        cap = self.state.firstock.socket_cap
-        return bool(cap) and len(self.subscribed) >= cap and ("", contract) not in self.subscribed
+    async def _found(self, key: str) -> Listing | None:
+        """The listing of ``NFO:12345``, its tape ready; others get their turn between two."""
+        exchange, _, token = key.partition(":")
+        listing = self.state.listing(exchange, token)
+        if listing is not None:
+            self.state.tape(listing, self.state.clock.now().date())
+            await asyncio.sleep(0)
+        return listing
 
     def _snapshot(self, one: Subscription) -> dict[str, Any]:
-        now = self.state.clock.now()
-        tick = one.tape.last_at(now.timestamp())
+        tick = one.tape.last_at(one.since)
         if tick is None:
-            quote = self.state.world.quote(one.listing, now)
-            tick = Tick(int(now.timestamp()), quote.lp, quote.o, quote.h, quote.l, quote.v, quote.oi, quote.ap)
+            quote = one.before
+            tick = Tick(int(one.since), quote.lp, quote.o, quote.h, quote.l, quote.v, quote.oi, quote.ap)
         return fields(tick, one)
 
     async def publish(self, at: int, due: list[Due]) -> None:
@@ -140,7 +147,7 @@ class _Connection(Streaming):
 
 def fields(tick: Tick, one: Subscription) -> dict[str, Any]:
     """A print as the wire's members; an index has neither volume nor book, its depth is five empty objects."""
-    listing, close = one.listing, one.close
+    listing, close = one.listing, one.before.c
     known = {
         "c_exch_seg": listing.exchange, "c_symbol": str(listing.token),
         "c_exch_feed_time": _feed_time(tick.at),
@@ -175,11 +182,12 @@ def delta(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Members that differ; of the depth, by position, what differs of each level. A whole side unchanged is absent."""
     changed = {name: value for name, value in now.items() if before.get(name) != value}
     for side in {*_SIDES} & {*changed} & {*before}:
-        changed[side] = [
-            {name: value for name, value in level.items() if old.get(name) != value}
-            for old, level in zip(before[side], now[side], strict=True)
-        ]
+        changed[side] = [_level(old, level) for old, level in zip(before[side], now[side], strict=True)]
     return changed
+
+
+def _level(old: dict[str, int], level: dict[str, int]) -> dict[str, int]:
+    return {} if old == level else {name: value for name, value in level.items() if old.get(name) != value}
 
 
 def _with_sentinels(changed: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from fnolake.model import IST
 
 if TYPE_CHECKING:
     from fnolake.emulator.listings import Listings
-    from fnolake.emulator.world import Listing, World
+    from fnolake.emulator.world import Listing, Quote, World
 
 BROKERS = ("shoonya", "firstock")
 MASTERS_AT, STRIKES_AT = wall_time(8), wall_time(15, 45)
@@ -91,7 +91,7 @@ class State:
         self.kept = Kept()
         self._windows: dict[tuple[str, str, str], Windows] = {}
         self._directories: dict[str, tuple[date, Directory]] = {}
-        self._tapes: dict[tuple[str, int], tuple[Tape, int]] = {}
+        self._tapes: dict[tuple[str, int], tuple[Tape, Quote]] = {}
         self._tapes_of = date.min
 
     @property
@@ -155,14 +155,14 @@ class State:
         too_early, too_late = found.listed > today, found.ends < today and not self.config.serve_expired
         return None if too_early or too_late else found
 
-    def tape(self, listing: Listing, day: date) -> tuple[Tape, int]:
-        """A contract's prints on a date and its previous close in paise; kept while sockets ask for that date."""
+    def tape(self, listing: Listing, day: date) -> tuple[Tape, Quote]:
+        """A contract's prints on a date, and its quote before the first; kept while sockets ask for that date."""
         if day != self._tapes_of:
             self._tapes_of, self._tapes = day, {}
         key = listing.exchange, listing.token
         if key not in self._tapes:
-            evening = datetime.combine(day, wall_time(23, 59), IST)
-            self._tapes[key] = Tape(self.world.minutes(listing, day)), self.world.quote(listing, evening).c
+            night = datetime.combine(day, wall_time(), IST)
+            self._tapes[key] = Tape(self.world.minutes(listing, day)), self.world.quote(listing, night)
         return self._tapes[key]
 
     async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from fnolake.emulator.ticks import Tape, Tick
 from fnolake.emulator.timetable import Timetable
 
 if TYPE_CHECKING:
-    from fnolake.emulator.world import Listing
+    from fnolake.emulator.world import Listing, Quote
 
 CATCH_UP_S = 1800
 ROUTE = "socket"
@@ -39,8 +40,8 @@ class Subscription:
     """
     One contract on one socket.
 
-    ``since`` is the emulated instant of its snapshot, ``shown`` what its client has been told, ``close`` the previous close in
-    paise, ``count`` what has left.
+    ``since`` is the emulated instant of its snapshot, ``shown`` what its client has been told, ``before`` its quote before the
+    day's first print, ``count`` what has left.
     """
 
     listing: Listing
@@ -49,7 +50,7 @@ class Subscription:
     since: float
     tape: Tape
     shown: dict[str, Any]
-    close: int
+    before: Quote
     count: Count
 
     contract: str = ""
@@ -77,6 +78,7 @@ class Streaming(ABC):
         self.socket = socket
         self.signed: SignIn | None = None
         self.subscribed: dict[tuple[str, str], Subscription] = {}
+        self._kinds: Counter[str] = Counter()
         self.changed = asyncio.Event()
         self.sent = state.sent.open(provider, state.clock.epoch())
         self._table: Timetable[Subscription] = Timetable(series.ist_date_of(state.clock.epoch()))
@@ -96,9 +98,10 @@ class Streaming(ABC):
         """Take frames and send prints until either side closes, or the sign-in, the provider or the emulator ends."""
         streaming = asyncio.create_task(self._stream())
         try:
-            async for message in self.socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self.take(message.data)
+            with contextlib.suppress(ConnectionError):
+                async for message in self.socket:
+                    if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                        await self.take(message.data)
         finally:
             streaming.cancel()
             self.sent.closed, self.sent.ended = self.state.clock.epoch(), self.sent.ended or "client"
@@ -109,10 +112,11 @@ class Streaming(ABC):
         """A new subscription, in force from now on; ``shown`` is left to the caller."""
         now = self.state.clock.now()
         contract = f"{listing.exchange}|{listing.token}"
-        tape, close = self.state.tape(listing, now.date())
-        one = Subscription(listing, kind, now.date(), now.timestamp(), tape, {}, close, self.sent.of(contract))
+        tape, before = self.state.tape(listing, now.date())
+        one = Subscription(listing, kind, now.date(), now.timestamp(), tape, {}, before, self.sent.of(contract))
         self.unsubscribe(kind, contract)
         self.subscribed[kind, contract] = one
+        self._kinds[contract] += 1
         if one.day == self._table.day:
             self._table.add(one, tape)
         self.changed.set()
@@ -123,6 +127,13 @@ class Streaming(ABC):
         one = self.subscribed.pop((kind, contract), None)
         if one is not None:
             self._table.remove(one)
+            self._kinds[contract] -= 1
+            if not self._kinds[contract]:
+                del self._kinds[contract]
+
+    def is_full_for(self, contract: str, cap: int) -> bool:
+        """Whether a contract would be one more than ``cap``; 0 = there is none."""
+        return bool(cap) and contract not in self._kinds and len(self._kinds) >= cap
 
     def struck(self, name: str, one: Subscription) -> Fault | None:
         """The fault of that name if it strikes this print."""
