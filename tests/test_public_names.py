@@ -16,7 +16,7 @@ HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
     "accounts", "async_doctor", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk",
     "audit", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "export", "gaps",
-    "import_files", "instrument_history", "instruments", "path", "plan", "repairs", "rolls", "scan", "status",
+    "import_files", "instrument_history", "instruments", "path", "plan", "repairs", "rolls", "scan", "sql", "status",
     "sync", "take_files", "to_pandas", "upkeep", "verify",
 }
 

@@ -37,7 +37,15 @@ from fnolake.sync.plan import Plan
 from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
 from fnolake.sync.sign_in import sign_in
-from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session, per_minute
+from fnolake.sync.status import (
+    AccountStatus,
+    Check,
+    Status,
+    lake_status,
+    longest_span,
+    need_a_session,
+    per_minute,
+)
 from fnolake.sync.wanted import (
     captured_selection,
     from_start,
@@ -124,6 +132,7 @@ class Lake(LakeFiles):
                 name, account.provider, account.generation if account.provider == "shoonya" else "",
                 provider.signed_in, provider.signed_in_until,
                 budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
+                provider.dialect.max_days,
             ))
         return tuple(found)
 
@@ -158,7 +167,7 @@ class Lake(LakeFiles):
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         made = plan_wanted(
             self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
-            waits=self._waits(selection),
+            waits=self._waits(selection), max_days=longest_span(self.accounts()),
         )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
@@ -167,7 +176,8 @@ class Lake(LakeFiles):
     def at_risk(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What will be lost at which deadline at the present rate, see ``sync.risk.at_risk``. Default as for :meth:`coverage`."""
         chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
-        return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
+        accounts = self.accounts()
+        return outlook(self.store, chosen, self._calendar, now, per_minute(accounts), self.settings.freshness, longest_span(accounts))
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None,

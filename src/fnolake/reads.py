@@ -22,7 +22,16 @@ from fnolake.query.pick import pick
 from fnolake.store.store import Store
 from fnolake.sync import repair
 from fnolake.sync.status import need_a_session
-from fnolake.sync.wanted import Wanted, captured_selection, selected_contracts, status_rows, wanted_sessions
+from fnolake.sync.wanted import (
+    Wanted,
+    captured_selection,
+    hopes_for_files,
+    plan_sources,
+    selected_contracts,
+    status_rows,
+    wanted_sessions,
+    with_waiting,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,8 +109,17 @@ class LakeReads:
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
-        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
+        """
+        What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried.
+
+        Default as for :meth:`coverage`, and the last session while it waits for the exchange's file.
+        """
+        chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
+        waits = hopes_for_files(self.store, self.settings.exchange, None)
+        if start is None and end is None:
+            chosen = with_waiting(self.store, chosen, self._calendar.last_finished(now), now, waits=waits)
+        rows = status_rows(self.store, chosen, plan_sources(self.store, chosen, now, waits=waits))
+        return repair.with_states(self.store, coverage_of.gaps(rows), now, self.settings.repair.tries)
 
     def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
@@ -280,6 +298,27 @@ class LakeReads:
         from fnolake.sync.audits import audit
 
         return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
+
+    def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> pl.DataFrame:
+        """
+        The answer to one SQL query (DuckDB) over views of this lake: bars, instruments, coverage, gaps …, docs/sql.md lists them.
+
+        Rupees and IST, read only, of one moment. ``bars`` holds every phase, a symbol, and what :meth:`bars` gives.
+
+        Args:
+            query: One statement, as in ``select * from bars where symbol = ? and session >= ?``.
+            params: Values of its ``?`` or ``$1``, or by name of its ``$name``.
+
+        Raises:
+            QueryError: It cannot be answered as asked; one line that says why.
+        """
+        from fnolake.query.sql import ask
+        from fnolake.query.view_sources import contract_sessions
+
+        return ask(self.store, {
+            "instruments": self.instruments, "coverage": self.coverage, "gaps": self.gaps, "differences": self.compare,
+            "contract_sessions": lambda: contract_sessions(self._status_rows(None, None, (), ()), self.store.coverage()),
+        }, query, params)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

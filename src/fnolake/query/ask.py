@@ -138,8 +138,7 @@ def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, f
     if ask.choice.moves:
         days = _days(calendar, ask.span, lake_days, lake_days)
         meant = resolve(store, calendar, ask.choice, contracts, days, lambda ids, some: stored(store, ids, some, (), ask.as_of))
-    known = store.outcomes(meant.contracts["contract"].to_list(), ask.as_of)
-    known = known.filter(pl.col("session").is_in(ask.span.of(known["session"].unique().to_list())))
+    known = store.outcomes(meant.contracts["contract"].to_list(), ask.as_of, (ask.span.first, ask.span.last))
     if meant.pairs is not None:
         known = known.join(meant.pairs, on=["contract", "session"], how="semi")
     days = _days(calendar, ask.span, known["session"].unique().sort().to_list() or lake_days, lake_days)
