@@ -1,6 +1,6 @@
 """
-Live prints of many contracts at 60 x speed: messages/s, lost ticks (must be 0) by count against the emulator's own record, lag
-(must be under 1 s) and CPU of the client (must be under one core). All in wall time; the emulator runs in another process.
+Live prints of many contracts at 60 x speed: messages/s, lost ticks (must be 0) by count against the emulator's own record, minute bars made of
+the ticks against the emulated market's (every one must be equal), lag (must be under 1 s) and CPU of the client (must be under one core). All in wall time; the emulator runs in another process.
 
     python benchmarks/live.py [--contracts 3000] [--minutes 30] [--cap 500] [--broker shoonya|firstock|both] [--busiest]
 
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from fnolake.emulator.config import DEMO_UNDERLYINGS
 from fnolake.emulator.world import World
@@ -54,21 +55,22 @@ class Heard:
     """What arrived."""
 
     ticks: Counter[int] = field(default_factory=Counter)
-    brokers: Counter[str] = field(default_factory=Counter)
-    at_us: array[int] = field(default_factory=lambda: array("q"))
-    received_us: array[int] = field(default_factory=lambda: array("q"))
+    columns: list[array[int]] = field(default_factory=lambda: [array("q") for _ in range(6)])
     states: list[FeedState] = field(default_factory=list)
 
     def tick(self, tick: Tick) -> None:
         self.ticks[tick.contract] += 1
-        if not tick.snapshot:
-            self.at_us.append(tick.at_us)
-            self.received_us.append(tick.received_us)
+        for column, value in zip(self.columns, (tick.contract, tick.at_us, tick.received_us, tick.last_paise, tick.volume, tick.snapshot), strict=True):
+            column.append(value)
+
+    def table(self) -> pl.DataFrame:
+        """Every tick, in order of arrival."""
+        names = ("contract", "at_us", "received_us", "last", "volume", "snapshot")
+        return pl.DataFrame({name: np.frombuffer(column, np.int64) for name, column in zip(names, self.columns, strict=True)})
 
 
-def choose(count: int, *, busiest: bool) -> list[Contract]:
-    """Traded contracts of the demo's market: the busiest, or every n-th from the busiest to the quietest."""
-    world = World.build(DAY, underlyings=DEMO_UNDERLYINGS)
+def choose(world: World, count: int, *, busiest: bool) -> list[Contract]:
+    """Traded contracts: the busiest, or every n-th from the busiest to the quietest."""
     busy = sorted((row for row in world.truth(DAY) if row.traded), key=lambda row: -row.bars)
     if len(busy) < count:
         sys.exit(f"only {len(busy)} contracts trade that day")
@@ -146,24 +148,24 @@ def sent_by(record: dict[str, Any], contracts: list[Contract]) -> dict[int, int]
     for provider in record["providers"].values():
         for name, row in provider["contracts"].items():
             total[name] += row[snapshots] + row[told]
-    name_of = {"NSE": {"CM": "NSE", "FO": "NFO"}, "BSE": {"CM": "BSE", "FO": "BFO"}}
-    return {one.contract: total[f"{name_of[one.venue][one.segment]}|{one.token}"] for one in contracts}
+    return {one.contract: total["{}|{}".format(*exchange(one))] for one in contracts}
 
 
 async def run(given: argparse.Namespace) -> int:
-    contracts = choose(given.contracts, busiest=given.busiest)
+    world = World.build(DAY, underlyings=DEMO_UNDERLYINGS)
+    contracts = choose(world, given.contracts, busiest=given.busiest)
     brokers = ("shoonya", "firstock") if given.broker == "both" else (given.broker,)
     users = {name: -(-given.contracts // (given.cap * SOCKETS[name] * len(brokers))) for name in brokers}
     async with Http() as http:
         emulator = Emulator(http, "--users", str(max(users.values())), "--socket-cap", str(given.cap), "--firstock", f"socket_cap={given.cap}")
         try:
             signed = [one for name in brokers for one in await accounts(http, emulator.url, name, users[name])]
-            return await measure(given, emulator, contracts, signed)
+            return await measure(given, emulator, world, contracts, signed)
         finally:
             emulator.end()
 
 
-async def measure(given: argparse.Namespace, emulator: Emulator, contracts: list[Contract], signed: list[Any]) -> int:
+async def measure(given: argparse.Namespace, emulator: Emulator, world: World, contracts: list[Contract], signed: list[Any]) -> int:
     heard = Heard()
     keeper = Keeper(signed, SystemClock(), heard.tick, heard.states.append)
     async with keeping(keeper):
@@ -179,10 +181,38 @@ async def measure(given: argparse.Namespace, emulator: Emulator, contracts: list
         cpu, served, start = time.process_time(), emulator.cpu_s(), time.monotonic()
         await asyncio.sleep(given.minutes * 60 / given.rate)
         cpu, served, took = time.process_time() - cpu, emulator.cpu_s() - served, time.monotonic() - start
-        await emulator.rate(0)
+        until, _ = await emulator.rate(0)
         await asyncio.sleep(2)
         record = await emulator.get("sent")
-    return report(given, heard, record, contracts, (epoch, wall), (cpu, served, took))
+    over = report(given, heard, record, contracts, (epoch, wall), (cpu, served, took))
+    equal, wrong = bars(heard.table(), world, contracts, int(until) // 60 * 60)
+    print(f"minute bars equal to the market's: {equal:,}, wrong or absent: {wrong} (limit 0)")
+    return int(over or wrong > 0)
+
+
+def bars(ticks: pl.DataFrame, world: World, contracts: list[Contract], until_s: int) -> tuple[int, int]:
+    """How many of the market's minutes that had ended the ticks give back exactly, and how many they do not; both without the pre-open."""
+    names = ["contract", "minute", "open", "high", "low", "close", "volume"]
+    grown = pl.col("volume").diff().over("contract").fill_null(0).clip(0)
+    made = (
+        ticks.with_columns(grown=grown, minute=pl.col("at_us") // 60_000_000 * 60).filter(pl.col("snapshot") == 0)
+        .group_by("contract", "minute", maintain_order=True)
+        .agg(open=pl.first("last"), high=pl.max("last"), low=pl.min("last"), close=pl.last("last"), volume=pl.sum("grown"))
+    )
+    true = []
+    for one in contracts:
+        listing = world.find(*exchange(one), DAY)
+        assert listing is not None
+        m = world.minutes(listing, DAY)
+        true.append(pl.DataFrame([np.full(len(m), one.contract), m.epoch_s, m.open, m.high, m.low, m.close, m.volume, m.phase], schema=[*names, "phase"]))
+    ended = pl.concat(true).filter(pl.col("minute") < until_s, pl.col("phase") > 0)
+    equal = ended.join(made, on=names, how="semi").height
+    return equal, ended.height - equal
+
+
+def exchange(one: Contract) -> tuple[str, int]:
+    """The broker's name of where it is, and its token."""
+    return {("NSE", "CM"): "NSE", ("NSE", "FO"): "NFO", ("BSE", "CM"): "BSE", ("BSE", "FO"): "BFO"}[one.venue, one.segment], one.token
 
 
 def report(
@@ -193,7 +223,7 @@ def report(
     sent = sent_by(record, contracts)
     lost = sum(max(sent[n] - heard.ticks[n], 0) for n in sent)
     more = sum(max(heard.ticks[n] - sent[n], 0) for n in sent)
-    received, at = np.frombuffer(heard.received_us, np.int64), np.frombuffer(heard.at_us, np.int64)
+    received, at = heard.table().filter(pl.col("snapshot") == 0).select("received_us", "at_us").to_numpy().T
     lag = received / 1e6 - (zero[1] + (at / 1e6 - zero[0]) / given.rate)
     seconds = np.bincount((received - received.min()) // 1_000_000)
     frames = sum(line["frames"] for line in record["connections"])

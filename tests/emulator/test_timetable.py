@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, datetime, time
 from types import SimpleNamespace
 
@@ -60,7 +61,7 @@ def test_adjoining_spans_give_every_print_once_in_time_order(days, cuts, data):
         else:
             del books[name]
     at = [MIDNIGHT - 60, *sorted(MIDNIGHT + cut + 0.5 for cut in cuts), MIDNIGHT + 86_400]
-    seen = [found for after, until in zip(at, at[1:], strict=False) for found in table.between(after, until)]
+    seen = [found for after, until in itertools.pairwise(at) for found in table.between(after, until)]
     assert [instant for instant, _ in seen] == sorted({tick.at for bars in books.values() for tick in by_hand(bars)})
     for name, bars in books.items():
         assert [tick for _, due in seen for key, tick in due if key == name] == by_hand(bars)

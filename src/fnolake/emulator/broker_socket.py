@@ -95,7 +95,7 @@ class _Connection(Streaming):
             self.strike_connection(one)
             left = await self.send({"t": f"{one.kind}f", "e": one.listing.exchange, "tk": str(one.listing.token), **changed})
             told = "v" in changed or "oi" in changed or changed.get("lp", _ZERO) != _ZERO
-            one.count.note(at, left=left, told=told)
+            one.count.note(at, left=left, told=told or ("v" not in fields and "ft" in changed))
 
 
 def _snapshot(one: Subscription) -> dict[str, str]:

@@ -141,7 +141,8 @@ class _Connection(Streaming):
             frame[f"{one.listing.exchange}:{one.listing.token}"] = changed
         left = bool(frame) and await self.send(frame)
         for (one, _), changed in zip(due, frame.values(), strict=True):
-            told = changed.get("i_last_traded_price", 0) != 0 or bool(_COUNTED & changed.keys())
+            counted = _COUNTED if one.shown.keys() >= _COUNTED else {"i_feed_time"}
+            told = changed.get("i_last_traded_price", 0) != 0 or not counted.isdisjoint(changed)
             one.count.note(at, left=left, told=told)
 
 

@@ -22,7 +22,8 @@ class Count:
     """
     One contract: snapshots and prints that left, prints that did not, and when the last sent one was (epoch seconds).
 
-    ``told`` of the prints said something of price, volume or open interest; the others changed neither.
+    ``told`` of the prints said something of price, volume or open interest, or of what has no volume (an index) a later time;
+    the others changed none of these.
     """
 
     snapshots: int = 0
