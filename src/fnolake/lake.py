@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
     from fnolake.sync.audits import Audit
     from fnolake.sync.certify import Certified
+    from fnolake.sync.live import LiveReport
 
 
 def open_lake(
@@ -214,6 +215,29 @@ class Lake(LakeFiles):
     def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore) -> SyncReport:
         """Blocking twin of :meth:`async_sync`."""
         return asyncio.run(self.async_sync(selection, on_event))
+
+    async def async_live(
+        self, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None, accounts: Sequence[str] = (),
+        underlyings: Sequence[str] = (),
+    ) -> LiveReport:
+        """
+        Record today's session until its end or ``stop``, see ``sync.live``; the lake need not be open for writing.
+
+        Args:
+            on_event: Told of progress.
+            stop: Once set, what was heard is kept and the recording ends.
+            accounts: Stream by these only.
+            underlyings: Only these; all by default.
+
+        Raises:
+            ConfigError: No session today, no contract known, or no account that can stream.
+            StoreLocked: Another process records into this lake.
+        """
+        from fnolake.sync.open_live import open_recorder
+
+        opened = open_recorder(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, underlyings)
+        async with opened as recorder:
+            return await recorder.run(stop or asyncio.Event())
 
     async def async_take_masters(self, on_event: Callable[[Event], None] = ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""

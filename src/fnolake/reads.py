@@ -142,7 +142,7 @@ class LakeReads:
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
         end: date | str | None = None, phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
         *, strike: float | str | None = None, right: str | None = None, moneyness: str | None = None, source: str = "minutes",
-        strict: bool = False, fill: str | None = None, adjust: str | None = None,
+        strict: bool = False, fill: str | None = None, adjust: str | None = None, live: bool = False,
     ) -> pl.DataFrame:
         """
         Bars in rupees and IST, ascending by contract and time: ``query.bars.BAR_COLUMNS`` (docs/bars.md).
@@ -164,6 +164,8 @@ class LakeReads:
             source: Of 1d, 1w and 1mo: ``minutes``, or ``exchange`` for its end-of-day rows (``query.exchange_bars.DAY_COLUMNS``).
             strict: Raise where something is not covered, instead of warning.
             fill: ``forward`` adds the quiet bars of covered sessions, marked in a column ``filled`` (``query.fill``).
+            live: With provisional minutes of what was recorded and has no final bars yet, marked in columns ``live`` and
+                ``complete`` (false: a connection was away in that minute; docs/live.md).
             adjust: ``splits`` divides a stock's spot prices by the splits and bonuses since, in a column ``factor`` (``query.adjust``).
 
         Raises:
@@ -180,7 +182,7 @@ class LakeReads:
 
         choice = choice_of(symbol, kind, expiry, strike, right, moneyness)
         instant = None if as_of is None else instant_of(as_of)
-        ask = Ask(choice, when(start, end), tuple(phases), interval_of(interval), instant, source, fill, adjust)
+        ask = Ask(choice, when(start, end), tuple(phases), interval_of(interval), instant, source, fill, adjust, live)
         rows, gaps = answer(self.store, self._calendar, ask, self._is_due)
         _tell(gaps, strict=strict)
         return rows
@@ -206,6 +208,12 @@ class LakeReads:
         rows, gaps = scan(self.store, self._calendar, ask, self._is_due)
         _tell(gaps, strict=strict)
         return rows
+
+    def live_score(self, session: date) -> pl.DataFrame:
+        """How the recorded minutes of a session compare with the final ones: ``query.live.SCORE``, the worst first."""
+        from fnolake.query.live import score
+
+        return score(self.store, session)
 
     def _is_due(self, day: date) -> bool:
         """Whether a session is wanted by now; where the emulator that keeps the time is gone, what the lake knows of is."""

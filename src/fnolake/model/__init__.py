@@ -13,7 +13,7 @@ from fnolake.model.certificate import (
     UnderlyingCounts,
 )
 from fnolake.model.comparison import FIRST, SECOND, Compared, Comparison, difference_schema
-from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, LiveSeen, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
     KINDS,
     LISTING_COLUMNS,
@@ -36,7 +36,7 @@ from fnolake.model.verdict import COVERED, MISMATCH_RANK, RANK, VERIFIED_RANK, F
 __all__ = [
     "BAR_SORT", "COVERED", "FIRST", "IMPORT", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND",
     "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Certificate",
-    "Clock", "Compared", "Comparison", "Content", "Contract", "Counts", "Event", "ExchangeFile", "Finding", "Master",
+    "Clock", "Compared", "Comparison", "Content", "Contract", "Counts", "Event", "ExchangeFile", "Finding", "LiveSeen", "Master",
     "MasterFile", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord",
     "Selection", "Session", "Source", "StatePort", "SyncStarted", "UnderlyingCounts", "Verdict", "Window", "bar_schema",
     "contract_symbol", "difference_schema", "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema",
