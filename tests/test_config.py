@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import tomllib
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
@@ -191,3 +192,13 @@ def test_a_sample_is_a_share(tmp_path: Path) -> None:
     assert load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "0"}).compare.sample == 0
     with pytest.raises(ConfigError, match=r"compare.sample is 1.5, but must be between 0 and 1"):
         load(tmp_path, {"FNOLAKE_COMPARE__SAMPLE": "1.5"})
+
+
+def test_every_number_that_a_table_knows_arrives_from_the_environment(tmp_path: Path) -> None:
+    defaults = load(tmp_path, {})
+    tables = {name: held for name in ("sync", "compare", "freshness", "repair", "analytics", "live", "http") if (held := getattr(defaults, name))}
+    for table, held in tables.items():
+        for name, value in [(one.name, getattr(held, one.name)) for one in fields(held)]:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found = load(tmp_path, {f"FNOLAKE_{table.upper()}__{name.upper()}": str(value / 2 if isinstance(value, float) else value + 1)})
+                assert getattr(getattr(found, table), name) != value, f"{table}.{name}"

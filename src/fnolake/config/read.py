@@ -226,7 +226,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         exchange=ExchangeSettings(**table("exchange")),
         sync=SyncSettings(**table("sync")), compare=CompareSettings(**table("compare")),
         freshness=FreshnessSettings(**table("freshness")),
-        repair=RepairSettings(**table("repair")),
+        repair=RepairSettings(**table("repair")), live=LiveSettings(**table("live")),
         analytics=AnalyticsSettings(**table("analytics")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
         **table(),
     )
