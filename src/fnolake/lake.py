@@ -13,24 +13,29 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, StoreError
+from fnolake.config import CAUSES, Settings, load
+from fnolake.errors import ConfigError, FnolakeError, StoreError
 from fnolake.files import LakeFiles, ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import Event, Selection, ist_date
+from fnolake.model import FAILED, Delivery, Event, Notice, Selection, ist_date
+from fnolake.notify import Notifier
 from fnolake.provider.base import SignInHelp
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
 from fnolake.provider.http import Http
 from fnolake.secret import resolve
 from fnolake.store.store import Store
+from fnolake.sync import person
+from fnolake.sync.causes import messages, needs_a_person
 from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
+from fnolake.sync.facts import look
 from fnolake.sync.open_evening import open_evening
 from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
@@ -191,8 +196,14 @@ class Lake(LakeFiles):
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        async with self._evening(on_event, accounts) as evening:
-            return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+        try:
+            async with self._evening(on_event, accounts) as evening:
+                report = await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+        except FnolakeError:
+            await self._tell_of(on_event)
+            raise
+        await self._tell_of(on_event, report)
+        return report
 
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
         waits = self._waits(None)
@@ -239,7 +250,31 @@ class Lake(LakeFiles):
             account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
             redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
             token = resolve(token_ref, self._environ).reveal() if token_ref else ""
-            return await sign_in(account, self.store.state, self.clock, SignInHelp(code or "", redirect, on_address, open_browser), token=token)
+            link = person.link_of(self.store.state, chosen, self.clock.now())
+            shown = partial(person.opened, self.store.state, chosen, link, on_address)
+            who = await sign_in(
+                account, self.store.state, self.clock, SignInHelp(code or "", redirect, shown, open_browser, state=link.state), token=token,
+            )
+        person.forget(self.store.state, chosen)
+        return who
+
+    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore) -> tuple[str, ...]:
+        """
+        Bring people in: every account that is signed out and cannot sign in by itself, see ``sync.person.Asking.bring_in``.
+
+        Returns:
+            Who of them is signed in then; without ``stop`` all of them.
+
+        Cancel:
+            Safe; a link that was sent stays valid.
+        """
+        asking = person.Asking(
+            self.settings, self.store.state, self.clock, self._calendar, self._environ, self._notifier.tell, on_event,
+        )
+        names = [one.name for one in self.accounts() if not one.signed_in and needs_a_person(self.settings.accounts[one.name])]
+        async with asyncio.TaskGroup() as group:
+            made = {name: group.create_task(asking.bring_in(name, stop)) for name in names}
+        return tuple(name for name, task in made.items() if task.result())
 
     async def async_logout(self, name: str | None = None) -> str:
         """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
@@ -251,6 +286,47 @@ class Lake(LakeFiles):
     async def async_doctor(self) -> list[Check]:
         """Look at everything a sync needs and say how to mend what is wrong."""
         return await examine(self.settings, self.store, self._calendar, self.clock, self._environ)
+
+    # -- telling people ------------------------------------------------------------------------------------------------
+
+    @property
+    def _notifier(self) -> Notifier:
+        return Notifier(self.settings.alerts, self.store.state, self.clock, self._environ)
+
+    async def async_alert(self, report: SyncReport | None = None, *, test: bool = False) -> tuple[Delivery, ...]:
+        """
+        Tell people what there is to tell now, each cause once (docs/alerts.md); every sync ends with it.
+
+        Args:
+            report: Of the sync that has just ended: why accounts stopped.
+            test: Send a test message to every place instead.
+
+        Returns:
+            Every try to deliver a message; one that fails is made again next time.
+
+        Raises:
+            ConfigError: ``test``, and there is no place to send to.
+            StoreError: The lake cannot be read.
+        """
+        if test or not self.settings.alerts.to:
+            return await self._notifier.test() if test else ()
+        facts = await asyncio.to_thread(
+            look, self.store, self.path, self.settings, self.accounts(), self._calendar, self.clock.now(), report,
+        )
+        return await self._notifier.tell(messages(facts, self.settings.alerts), looked_at=CAUSES)
+
+    def alerts(self) -> tuple[Delivery, ...]:
+        """The latest tries to deliver a message, oldest first."""
+        return self._notifier.record().deliveries
+
+    async def _tell_of(self, on_event: Callable[[Event], None], report: SyncReport | None = None) -> None:
+        """Tell people at the end of a sync; what goes wrong with that is a line, never the sync's failure."""
+        try:
+            failed = [f"{one.to}: {one.reason}" for one in await self.async_alert(report) if one.outcome == FAILED]
+        except FnolakeError as error:
+            failed = [str(error)]
+        for why in failed:
+            on_event(Notice("warning", f"an alert was not delivered: {why}"))
 
     # -- looking after it ---------------------------------------------------------------------------------------------
 
