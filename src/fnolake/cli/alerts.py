@@ -56,4 +56,4 @@ def alert_list(context: typer.Context, form: FormatOption = None) -> None:
 
 
 def _rows(made: Iterable[Delivery], columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [{name: one.at.astimezone(IST) if name == "at" else getattr(one, name) for name in columns} for one in made]
+    return [{name: one.at.astimezone(IST) if name == "at" else getattr(one, name) or None for name in columns} for one in made]

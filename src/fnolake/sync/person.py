@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ from fnolake.config import Settings
 from fnolake.errors import FnolakeError
 from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Event, Message, Notice, StatePort
-from fnolake.provider.base import SignInHelp
+from fnolake.provider.base import Provider, SignInHelp
 from fnolake.provider.http import Http
 from fnolake.sync.causes import Wanted, login_needed
 from fnolake.sync.connect import make_account, make_provider, open_http
@@ -93,6 +93,20 @@ def _key(account: str) -> str:
     return f"sign-in-link-{account}"
 
 
+@dataclass(slots=True)
+class _Page:
+    """A page under way: whether it is open (or cannot be), whether somebody came through it, and who trades the code."""
+
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    provider: Provider | None = None
+
+    @property
+    def is_proving(self) -> bool:
+        """Whether it has the sign-in itself and asks who that is."""
+        return self.provider is not None and self.provider.signed_in
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """
@@ -106,7 +120,6 @@ class Asking:
         environ: For ``env:`` references.
         tell: Brings the link to people.
         on_event: Told of it too.
-        poll_s: Machine seconds between two looks at the drawer.
     """
 
     settings: Settings
@@ -116,7 +129,6 @@ class Asking:
     environ: Mapping[str, str]
     tell: Tell
     on_event: Callable[[Event], None]
-    poll_s: float = POLL_S
 
     async def bring_in(self, name: str, stop: asyncio.Event) -> bool:
         """
@@ -130,47 +142,48 @@ class Asking:
         Cancel:
             Safe; the listener is closed, the link stays valid for a pasted address.
         """
-        ready, came = asyncio.Event(), asyncio.Event()
+        page = _Page()
         async with asyncio.TaskGroup() as group:
-            page = group.create_task(self._page(name, ready, came))
-            while not (came.is_set() or stop.is_set() or self.signed_in(name)):
-                if ready.is_set():
+            task = group.create_task(self._keep_open(name, page))
+            while not (page.came.is_set() or stop.is_set() or (self.signed_in(name) and not page.is_proving)):
+                if page.ready.is_set() and not page.is_proving:
                     await self._remind(name)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.poll_s):
-                        await came.wait()
-            page.cancel()
+                    async with asyncio.timeout(POLL_S):
+                        await page.came.wait()
+            task.cancel()
         return self.signed_in(name)
 
     def signed_in(self, name: str) -> bool:
         """Whether the drawer holds a sign-in of an account."""
         return make_provider(self.settings, name, Http(), self.state, self.clock, self.environ).signed_in
 
-    async def _page(self, name: str, ready: asyncio.Event, came: asyncio.Event) -> None:
+    async def _keep_open(self, name: str, page: _Page) -> None:
         """Keep the broker's page open, where it has one, until somebody came through it."""
         account = self.settings.accounts[name]
         if (account.provider, account.generation) != ("shoonya", "oauth"):
-            ready.set()
+            page.ready.set()
             return
-        while not came.is_set():
+        while not page.came.is_set():
             try:
-                await self._once(name, ready)
+                await self._once(name, page)
             except FnolakeError as error:
+                page.provider = None
                 self.on_event(Notice("warning", f"{name}: {error}"))
-                ready.set()
+                page.ready.set()
                 await self.clock.sleep(RETRY_S)
             else:
-                came.set()
+                page.came.set()
 
-    async def _once(self, name: str, ready: asyncio.Event) -> None:
+    async def _once(self, name: str, page: _Page) -> None:
         link = link_of(self.state, name, self.clock.now())
         how = SignInHelp(
             redirect=self.settings.shoonya.redirect, state=link.state, patience_s=LIFE.total_seconds(),
-            on_address=partial(opened, self.state, name, link, lambda _address: ready.set()),
+            on_address=partial(opened, self.state, name, link, lambda _address: page.ready.set()),
         )
         async with open_http(self.settings) as http:
-            provider = make_provider(self.settings, name, http, self.state, self.clock, self.environ, strict=True)
-            account = make_account(self.settings, name, provider, self.state, self.clock, self.calendar)
+            page.provider = make_provider(self.settings, name, http, self.state, self.clock, self.environ, strict=True)
+            account = make_account(self.settings, name, page.provider, self.state, self.clock, self.calendar)
             await sign_in(account, self.state, self.clock, how)
         forget(self.state, name)
 
