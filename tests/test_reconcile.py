@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fnolake.model import Contract, Outcome, Proof, RawBars, Verdict, ist_midnight_us
-from fnolake.verify import ExchangeRow, compare, judge_again
-from fnolake.verify.rebased import factor_between, rational
+from fnolake.verify import Actions, ExchangeRow, compare, judge_again, unless_rebased
+from fnolake.verify.rebased import factor_between, finding, rational
 from fnolake.verify.tolerance import TOLERANCES, tolerance
 from tests.test_verify import (
     EVENING,
@@ -190,7 +190,61 @@ def test_only_ratios_of_small_whole_numbers_are_splits(ratio: float, factor: Fra
 
 
 def test_a_known_corporate_action_counts_whatever_its_numbers() -> None:
-    assert rational(1.0765, [Fraction(10_765, 10_000)]) == Fraction(10_765, 10_000)
+    odd = Fraction(10_765, 10_000)
+    known = Actions({odd: "bonus of 20 Nov 2026"})
+    assert (rational(1.0765, known), rational(1 / 1.0765, known)) == (odd, 1 / odd) != (rational(1.0765), rational(1 / 1.0765))
+    assert "re-based for the bonus of 20 Nov 2026" in finding(odd, 7, known).detail
+    assert "re-based for the bonus of 20 Nov 2026" in finding(1 / odd, 7, known).detail
+
+
+def scaled(market: Market, factor: float) -> RawBars:
+    prices = {name: np.round(getattr(market.raw, name) / factor / 0.05) * 0.05 for name in ("open", "high", "low", "close", "vwap")}
+    return replace(market.raw, **prices)
+
+
+@SETTINGS
+@given(markets(STOCK), st.floats(1.03, 1.9))
+def test_after_a_demerger_any_constant_factor_is_a_re_basing_and_before_none_was_told_only_a_splits_is(market: Market, factor: float) -> None:
+    assume(rational(factor) is None)
+    stored, fetched = bars_of(market.raw, STOCK), bars_of(scaled(market, factor), STOCK)
+    verdict = Verdict(Outcome.COMPLETE, bars=fetched.height)
+    assert unless_rebased(verdict, fetched, stored) == verdict
+    told = unless_rebased(verdict, fetched, stored, Actions(unsized="demerger of 23 Nov 2026", told=True))
+    assert (told.outcome, told.reasons) == (Outcome.QUARANTINED, ("rebased_history",))
+    assert "re-based for the demerger of 23 Nov 2026" in told.findings[0].detail
+    same = bars_of(market.raw, STOCK)
+    assert unless_rebased(verdict, same, stored, Actions(unsized="demerger of 23 Nov 2026", told=True)) == verdict
+
+
+def test_where_the_list_names_nothing_the_finding_says_so() -> None:
+    assert "names no split or bonus" in finding(Fraction(2), 7, Actions(told=True)).detail
+    assert "for a split or bonus" in finding(Fraction(2), 7).detail
+
+
+@SETTINGS
+@given(markets(STOCK))
+def test_against_the_exchanges_row_the_known_action_is_named(market: Market) -> None:
+    known = {FRIDAY: Actions({Fraction(2): "split of 23 Nov 2026"}, told=True)}
+    raw = replace(scaled(market, 2), volume=market.raw.volume * 2, cumulative=market.raw.cumulative * 2)
+    ((_, verdict, _),) = judge(
+        table_of(raw, asked(STOCK)), asked(STOCK), [session_of(STOCK)], EVENING, {FRIDAY: market.row}, must_fill=True, actions=known,
+    )
+    assert verdict.reasons == ("rebased_history",)
+    assert "re-based for the split of 23 Nov 2026" in verdict.findings[-1].detail
+
+
+def test_without_a_file_a_session_before_an_ex_date_is_not_called_like_any_other() -> None:
+    def proof(actions: Actions) -> tuple[str, ...]:
+        ((_, verdict, _),) = judge(
+            table_of(rows(FRIDAY, full(STOCK)), asked(STOCK)), asked(STOCK), [session_of(STOCK)], EVENING, {}, must_fill=True,
+            actions={FRIDAY: actions},
+        )
+        assert verdict.proof is Proof.UNVERIFIED
+        return verdict.proof_reasons
+
+    assert proof(Actions({Fraction(2): "bonus of 23 Nov 2026"}, told=True)) == ("no_exchange_file", "before_ex_date")
+    assert proof(Actions(unsized="demerger of 23 Nov 2026", told=True)) == ("no_exchange_file", "before_ex_date")
+    assert proof(Actions(told=True)) == ("no_exchange_file",)
 
 
 def test_the_opening_price_of_an_unserved_pre_open_explains_an_extreme_and_nothing_else_does() -> None:

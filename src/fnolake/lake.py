@@ -13,36 +13,34 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from fnolake.config import CAUSES, Settings, load
+from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, StoreError
-from fnolake.files import LakeFiles, ignore
+from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import FAILED, Delivery, Event, Notice, Selection, ist_date
-from fnolake.notify import Notifier
-from fnolake.provider.base import SignInHelp
+from fnolake.model import Event, Selection, ist_date
+from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
-from fnolake.provider.http import Http
-from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync import person
-from fnolake.sync.causes import messages, needs_a_person
-from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
-from fnolake.sync.facts import look
 from fnolake.sync.open_evening import open_evening
 from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
-from fnolake.sync.sign_in import sign_in
-from fnolake.sync.status import AccountStatus, Check, Status, lake_status, need_a_session, per_minute
+from fnolake.sync.status import (
+    Check,
+    Status,
+    lake_status,
+    longest_span,
+    need_a_session,
+    per_minute,
+)
 from fnolake.sync.wanted import (
     captured_selection,
     from_start,
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
 
     from fnolake.sync.audits import Audit
     from fnolake.sync.certify import Certified
+    from fnolake.sync.live import LiveReport
 
 
 def open_lake(
@@ -93,7 +92,7 @@ def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str
     return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
 
 
-class Lake(LakeFiles):
+class Lake(LakePeople):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
@@ -118,19 +117,6 @@ class Lake(LakeFiles):
         return lake_status(
             self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
         )
-
-    def accounts(self) -> tuple[AccountStatus, ...]:
-        """Every account that is set up, and whether it is signed in."""
-        found = []
-        for name, account in self.settings.accounts.items():
-            provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
-            budget = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
-            found.append(AccountStatus(
-                name, account.provider, account.generation if account.provider == "shoonya" else "",
-                provider.signed_in, provider.signed_in_until,
-                budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
-            ))
-        return tuple(found)
 
     def verify(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
@@ -163,7 +149,7 @@ class Lake(LakeFiles):
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         made = plan_wanted(
             self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
-            waits=self._waits(selection),
+            waits=self._waits(selection), max_days=longest_span(self.accounts()),
         )
         providers = {account.provider for account in self.settings.accounts.values()}
         looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
@@ -172,7 +158,8 @@ class Lake(LakeFiles):
     def at_risk(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What will be lost at which deadline at the present rate, see ``sync.risk.at_risk``. Default as for :meth:`coverage`."""
         chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
-        return outlook(self.store, chosen, self._calendar, now, per_minute(self.accounts()), self.settings.freshness)
+        accounts = self.accounts()
+        return outlook(self.store, chosen, self._calendar, now, per_minute(accounts), self.settings.freshness, longest_span(accounts))
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None,
@@ -216,117 +203,37 @@ class Lake(LakeFiles):
         """Blocking twin of :meth:`async_sync`."""
         return asyncio.run(self.async_sync(selection, on_event))
 
+    async def async_live(
+        self, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None, accounts: Sequence[str] = (),
+        underlyings: Sequence[str] = (),
+    ) -> LiveReport:
+        """
+        Record today's session until its end or ``stop``, see ``sync.live``; the lake need not be open for writing.
+
+        Args:
+            on_event: Told of progress.
+            stop: Once set, what was heard is kept and the recording ends.
+            accounts: Stream by these only.
+            underlyings: Only these; all by default.
+
+        Raises:
+            ConfigError: No session today, no contract known, or no account that can stream.
+            StoreLocked: Another process records into this lake.
+        """
+        from fnolake.sync.open_live import open_recorder
+
+        opened = open_recorder(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, underlyings)
+        async with opened as recorder:
+            return await recorder.run(stop or asyncio.Event())
+
     async def async_take_masters(self, on_event: Callable[[Event], None] = ignore) -> list[dict[str, object]]:
         """Take today's masters now; one row a master: exchange, rows, listings, out_of_scope, findings and changes."""
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
 
-    # -- signing in --------------------------------------------------------------------------------------------------
-
-    async def async_login(
-        self, name: str | None = None, *, code: str | None = None, token_ref: str | None = None,
-        open_browser: Callable[[str], object] | None = None, on_address: Callable[[str], None] = lambda _address: None,
-    ) -> str:
-        """
-        Sign in one account; its outcome is recorded.
-
-        Args:
-            name: The account; the only one by default.
-            code: OAuth: a code or the pasted redirected address.
-            token_ref: Adopt a token made elsewhere, ``env:``, ``file:`` or ``keyring:``; never renewed or ended by us.
-            open_browser: OAuth: opens the broker's page.
-            on_address: OAuth: told the page's address.
-
-        Returns:
-            Who is signed in, by the provider's word.
-
-        Raises:
-            LoginRefused: With the provider's text.
-            ConfigError: Something to sign in with is missing.
-        """
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
-            account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
-            redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
-            token = resolve(token_ref, self._environ).reveal() if token_ref else ""
-            link = person.link_of(self.store.state, chosen, self.clock.now())
-            shown = partial(person.opened, self.store.state, chosen, link, on_address)
-            who = await sign_in(
-                account, self.store.state, self.clock, SignInHelp(code or "", redirect, shown, open_browser, state=link.state), token=token,
-            )
-        person.forget(self.store.state, chosen)
-        return who
-
-    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore) -> tuple[str, ...]:
-        """
-        Bring people in: every account that is signed out and cannot sign in by itself, see ``sync.person.Asking.bring_in``.
-
-        Returns:
-            Who of them is signed in then; without ``stop`` all of them.
-
-        Cancel:
-            Safe; a link that was sent stays valid.
-        """
-        asking = person.Asking(
-            self.settings, self.store.state, self.clock, self._calendar, self._environ, self._notifier.tell, on_event,
-        )
-        names = [one.name for one in self.accounts() if not one.signed_in and needs_a_person(self.settings.accounts[one.name])]
-        async with asyncio.TaskGroup() as group:
-            made = {name: group.create_task(asking.bring_in(name, stop)) for name in names}
-        return tuple(name for name, task in made.items() if task.result())
-
-    async def async_logout(self, name: str | None = None) -> str:
-        """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
-        return chosen
-
     async def async_doctor(self) -> list[Check]:
         """Look at everything a sync needs and say how to mend what is wrong."""
         return await examine(self.settings, self.store, self._calendar, self.clock, self._environ)
-
-    # -- telling people ------------------------------------------------------------------------------------------------
-
-    @property
-    def _notifier(self) -> Notifier:
-        return Notifier(self.settings.alerts, self.store.state, self.clock, self._environ)
-
-    async def async_alert(self, report: SyncReport | None = None, *, test: bool = False) -> tuple[Delivery, ...]:
-        """
-        Tell people what there is to tell now, each cause once (docs/alerts.md); every sync ends with it.
-
-        Args:
-            report: Of the sync that has just ended: why accounts stopped.
-            test: Send a test message to every place instead.
-
-        Returns:
-            Every try to deliver a message; one that fails is made again next time.
-
-        Raises:
-            ConfigError: ``test``, and there is no place to send to.
-            StoreError: The lake cannot be read.
-        """
-        if test or not self.settings.alerts.to:
-            return await self._notifier.test() if test else ()
-        facts = await asyncio.to_thread(
-            look, self.store, self.path, self.settings, self.accounts(), self._calendar, self.clock.now(), report,
-        )
-        return await self._notifier.tell(messages(facts, self.settings.alerts), looked_at=CAUSES)
-
-    def alerts(self) -> tuple[Delivery, ...]:
-        """The latest tries to deliver a message, oldest first."""
-        return self._notifier.record().deliveries
-
-    async def _tell_of(self, on_event: Callable[[Event], None], report: SyncReport | None = None) -> None:
-        """Tell people at the end of a sync; what goes wrong with that is a line, never the sync's failure."""
-        try:
-            failed = [f"{one.to}: {one.reason}" for one in await self.async_alert(report) if one.outcome == FAILED]
-        except FnolakeError as error:
-            failed = [str(error)]
-        for why in failed:
-            on_event(Notice("warning", f"an alert was not delivered: {why}"))
 
     # -- looking after it ---------------------------------------------------------------------------------------------
 

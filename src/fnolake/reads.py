@@ -22,7 +22,16 @@ from fnolake.query.pick import pick
 from fnolake.store.store import Store
 from fnolake.sync import repair
 from fnolake.sync.status import need_a_session
-from fnolake.sync.wanted import Wanted, captured_selection, selected_contracts, status_rows, wanted_sessions
+from fnolake.sync.wanted import (
+    Wanted,
+    captured_selection,
+    hopes_for_files,
+    plan_sources,
+    selected_contracts,
+    status_rows,
+    wanted_sessions,
+    with_waiting,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,8 +109,17 @@ class LakeReads:
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
     def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
-        """What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried. Default as for :meth:`coverage`."""
-        return repair.with_states(self.store, coverage_of.gaps(self._status_rows(start, end, underlying, kind)), self.clock.now(), self.settings.repair.tries)
+        """
+        What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried.
+
+        Default as for :meth:`coverage`, and the last session while it waits for the exchange's file.
+        """
+        chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
+        waits = hopes_for_files(self.store, self.settings.exchange, None)
+        if start is None and end is None:
+            chosen = with_waiting(self.store, chosen, self._calendar.last_finished(now), now, waits=waits)
+        rows = status_rows(self.store, chosen, plan_sources(self.store, chosen, now, waits=waits))
+        return repair.with_states(self.store, coverage_of.gaps(rows), now, self.settings.repair.tries)
 
     def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
         """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
@@ -124,7 +142,7 @@ class LakeReads:
         self, symbol: str, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
         end: date | str | None = None, phases: Sequence[str] = ("continuous",), interval: str = "1m", as_of: datetime | str | None = None,
         *, strike: float | str | None = None, right: str | None = None, moneyness: str | None = None, source: str = "minutes",
-        strict: bool = False, fill: str | None = None, adjust: str | None = None,
+        strict: bool = False, fill: str | None = None, adjust: str | None = None, live: bool = False,
     ) -> pl.DataFrame:
         """
         Bars in rupees and IST, ascending by contract and time: ``query.bars.BAR_COLUMNS`` (docs/bars.md).
@@ -146,6 +164,8 @@ class LakeReads:
             source: Of 1d, 1w and 1mo: ``minutes``, or ``exchange`` for its end-of-day rows (``query.exchange_bars.DAY_COLUMNS``).
             strict: Raise where something is not covered, instead of warning.
             fill: ``forward`` adds the quiet bars of covered sessions, marked in a column ``filled`` (``query.fill``).
+            live: With provisional minutes of what was recorded and has no final bars yet, marked in columns ``live`` and
+                ``complete`` (false: a connection was away in that minute; docs/live.md).
             adjust: ``splits`` divides a stock's spot prices by the splits and bonuses since, in a column ``factor`` (``query.adjust``).
 
         Raises:
@@ -162,7 +182,7 @@ class LakeReads:
 
         choice = choice_of(symbol, kind, expiry, strike, right, moneyness)
         instant = None if as_of is None else instant_of(as_of)
-        ask = Ask(choice, when(start, end), tuple(phases), interval_of(interval), instant, source, fill, adjust)
+        ask = Ask(choice, when(start, end), tuple(phases), interval_of(interval), instant, source, fill, adjust, live)
         rows, gaps = answer(self.store, self._calendar, ask, self._is_due)
         _tell(gaps, strict=strict)
         return rows
@@ -188,6 +208,12 @@ class LakeReads:
         rows, gaps = scan(self.store, self._calendar, ask, self._is_due)
         _tell(gaps, strict=strict)
         return rows
+
+    def live_score(self, session: date) -> pl.DataFrame:
+        """How the recorded minutes of a session compare with the final ones: ``query.live.SCORE``, the worst first."""
+        from fnolake.query.live import score
+
+        return score(self.store, session)
 
     def _is_due(self, day: date) -> bool:
         """Whether a session is wanted by now; where the emulator that keeps the time is gone, what the lake knows of is."""
@@ -280,6 +306,27 @@ class LakeReads:
         from fnolake.sync.audits import audit
 
         return audit(path, layout_of(preset, mapping), self._calendar, self.store, self.clock.now())
+
+    def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> pl.DataFrame:
+        """
+        The answer to one SQL query (DuckDB) over views of this lake: bars, instruments, coverage, gaps …, docs/sql.md lists them.
+
+        Rupees and IST, read only, of one moment. ``bars`` holds every phase, a symbol, and what :meth:`bars` gives.
+
+        Args:
+            query: One statement, as in ``select * from bars where symbol = ? and session >= ?``.
+            params: Values of its ``?`` or ``$1``, or by name of its ``$name``.
+
+        Raises:
+            QueryError: It cannot be answered as asked; one line that says why.
+        """
+        from fnolake.query.sql import ask
+        from fnolake.query.view_sources import contract_sessions
+
+        return ask(self.store, {
+            "instruments": self.instruments, "coverage": self.coverage, "gaps": self.gaps, "differences": self.compare,
+            "contract_sessions": lambda: contract_sessions(self._status_rows(None, None, (), ()), self.store.coverage()),
+        }, query, params)
 
     def compare(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),

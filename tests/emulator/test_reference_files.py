@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from fnolake.emulator import reference_files
+from fnolake.emulator.events import Event
 from fnolake.emulator.world import World
 from fnolake.market.exchange_file import read_exchange_file
 from fnolake.market.reference import ReferenceFile
@@ -43,5 +44,34 @@ def test_actions_only_pay_dividends(world: World) -> None:
     assert 4 <= rows.filter(pl.col("symbol") == "TCS").height <= 5
 
 
-def test_symbol_changes_are_real_ones() -> None:
-    assert read(reference_files.symbol_changes()).rows.filter(new="ETERNAL")["old"].to_list() == ["ZOMATO"]
+def test_symbol_changes_are_real_ones(world: World) -> None:
+    assert read(reference_files.symbol_changes(world)).rows.filter(new="ETERNAL")["old"].to_list() == ["ZOMATO"]
+
+
+@pytest.fixture(scope="module")
+def eventful() -> World:
+    scripts = [
+        {"event": "rename", "underlying": "SBIN", "to": "STATEBK", "on": "2026-11-19"},
+        {"event": "rename", "underlying": "TCS", "to": "TATACS", "on": "2026-11-24"},
+        {"event": "dividend", "underlying": "SBIN", "on": "2026-11-18", "paise": 1825},
+        {"event": "demerger", "underlying": "VEDL", "on": "2026-11-23", "paise": 8000},
+    ]
+    return World.build(DAY, underlyings=("SBIN", "TCS", "VEDL"), since=date(2026, 11, 16), events=[Event.of(one) for one in scripts])
+
+
+def test_a_scripted_rename_is_told_from_its_day_on(eventful: World) -> None:
+    rows = read(reference_files.symbol_changes(eventful)).rows
+    assert rows.filter(old="SBIN").select("new", "since").rows() == [("STATEBK", date(2026, 11, 19))]
+    assert rows.filter(old="TCS").is_empty()
+    assert set(read(reference_files.securities(eventful, DAY)).rows["symbol"]) == {"STATEBK", "TCS", "VEDL"}
+    assert set(read(reference_files.securities(eventful, date(2026, 11, 18))).rows["symbol"]) == {"SBIN", "TCS", "VEDL"}
+    assert {"STATEBK", "VEDL"} <= set(read(reference_files.market_lots(eventful)).rows["symbol"])
+
+
+def test_scripted_actions_stand_beside_the_dividends(eventful: World) -> None:
+    rows = read(reference_files.corporate_actions(eventful, date(2026, 11, 1), date(2026, 12, 20))).rows.filter(pl.col("kind") != "dividend")
+    assert rows.select("symbol", "ex_date", "kind", "amount_rupees").rows() == [
+        ("STATEBK", date(2026, 11, 18), "special_dividend", 18.25), ("VEDL", date(2026, 11, 23), "demerger", None),
+    ]
+    early = read(reference_files.corporate_actions(eventful, date(2026, 11, 1), date(2026, 11, 20))).rows
+    assert early.filter(kind="demerger").is_empty()

@@ -83,7 +83,8 @@ def test_a_row_arrives_whole_in_our_shape() -> None:
     table = read_fo(body(Row())).rows
     assert dict(table.schema) == exchange_schema()
     assert table.row(0, named=True) == {
-        "venue": "NSE", "segment": "FO", "token": 101, "underlying": "ACME", "kind": "option", "expiry": date(2026, 11, 23), "strike_paise": 10000,
+        "venue": "NSE", "segment": "FO", "token": 101, "underlying": "ACME", "kind": "option", "expiry": date(2026, 11, 23),
+        "stated_expiry": date(2026, 11, 23), "strike_paise": 10000,
         "right": "CE", "series": None, "open_paise": 400, "high_paise": 600, "low_paise": 300, "close_paise": 500, "last_paise": 505,
         "settle_paise": 500, "volume": 10_000, "oi": 5000, "oi_change": -500, "value_rupees": 1_050_000.0, "trades": 7, "lot": 500, "name": "NAME101",
     }
@@ -214,9 +215,16 @@ def test_bse_writes_the_settlement_over_the_close_of_expiring_contracts() -> Non
 
 
 def test_a_moved_expiry_is_taken_and_told() -> None:
-    day = read_fo(body(Row(expiry="2026-11-24", actual="2026-11-23")))
-    assert day.rows["expiry"].to_list() == [date(2026, 11, 23)]
+    day = read_fo(body(Row(expiry="2026-11-24", actual="2026-11-23"), Row(token=102)))
+    assert day.rows["expiry"].to_list() == [date(2026, 11, 23)] * 2
+    assert day.rows["stated_expiry"].to_list() == [date(2026, 11, 24), date(2026, 11, 23)]
     assert names(day) == {"expiry_moved": 1}
+
+
+def test_a_blank_actual_expiry_is_the_stated_one() -> None:
+    day = read_fo(body(Row(expiry="2026-11-24", actual="")))
+    assert day.rows.select("expiry", "stated_expiry").row(0) == (date(2026, 11, 24), date(2026, 11, 24))
+    assert names(day) == {}
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,10 +9,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from fnolake.errors import ConfigError
-from fnolake.provider.clock import ShiftedClock, SystemClock, clock_of, emulated_clock
+from fnolake.provider.clock import EmulatedClock, SystemClock, clock_of, emulated_clock
 
 EVENING = "2026-11-20T18:30:00+05:30"
-ANSWERS = {"good": {"now": EVENING}, "naive": {"now": "2026-11-20T18:30:00"}, "odd": ["now"]}
+ANSWERS = {
+    "good": {"now": EVENING, "rate": 1.0}, "fast": {"now": EVENING, "rate": 1e9}, "naive": {"now": "2026-11-20T18:30:00", "rate": 1.0}, "odd": ["now"],
+}
 
 
 async def told(request: web.Request) -> web.Response:
@@ -45,6 +47,11 @@ async def test_time_goes_on_after_it_was_asked(url: str) -> None:
     assert clock.now() > before
 
 
+async def test_a_fast_emulators_calendar_runs_as_fast(url: str) -> None:
+    clock = await emulated_clock(url + "fast/")
+    assert clock.now() - datetime.fromisoformat(EVENING) > timedelta(days=1)
+
+
 @pytest.mark.parametrize("path", ["nothing/else", "odd", "naive"])
 async def test_what_is_no_emulator_is_a_settings_mistake(url: str, path: str) -> None:
     with pytest.raises(ConfigError, match="FNOLAKE_CLOCK"):
@@ -53,7 +60,7 @@ async def test_what_is_no_emulator_is_a_settings_mistake(url: str, path: str) ->
 
 def test_both_speak_aware_utc() -> None:
     assert SystemClock().now().tzinfo is UTC
-    assert ShiftedClock(timedelta(days=-1)).now().tzinfo is UTC
+    assert EmulatedClock(datetime.fromisoformat(EVENING), 0).now().tzinfo is UTC
 
 
 async def test_a_setting_names_the_clock_even_inside_a_running_loop(url: str) -> None:

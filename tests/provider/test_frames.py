@@ -91,6 +91,16 @@ def test_volume_falls_only_with_the_date() -> None:
     assert morning.volume == 25
 
 
+def test_an_index_prints_at_an_unchanged_price_and_a_stock_does_not() -> None:
+    said = LastSaid()
+    said.expect("index", 1)
+    said.expect("stock", 2)
+    for key, volume in (("index", -1), ("stock", 500)):
+        said.take(key, 100, volume, -1, NOON, NOON * US)
+    assert said.take("index", 0, -1, -1, NOON + 15, NOON * US) is not None
+    assert said.take("stock", 0, -1, -1, NOON + 15, NOON * US) is None
+
+
 def test_a_frame_about_the_book_alone_is_no_tick() -> None:
     said = LastSaid()
     said.expect("k", 7)

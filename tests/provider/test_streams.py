@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 import pytest
@@ -185,14 +185,11 @@ async def test_what_is_not_wanted_any_more_is_not_streamed(bench: Bench) -> None
         assert {t.contract for t in bench.seen.ticks} == {3, 4, 5, 6}
 
 
-async def test_a_half_open_connection_is_found_and_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    from fnolake.provider.shoonya import client as shoonya
-
-    monkeypatch.setattr(shoonya, "FACTS", replace(shoonya.FACTS, beat_s=0.05, silence_s=0.2))
+async def test_a_half_open_connection_is_found_and_replaced(bench: Bench) -> None:
+    account, client = await bench.shoonya()
+    client.feed_facts = replace(client.feed_facts, beat_s=0.05, silence_s=0.2)
     bench.emulator.state.faults.add({"fault": "half_open_socket", "count": 1})
-    async with bench.keeping(await bench.shoonya()) as keeper:
+    async with bench.keeping((account, client)) as keeper:
         keeper.want(bench.contracts[:3])
         await bench.seen.until(lambda: len(bench.seen.ticks) >= 3)
         bench.advance(60)

@@ -50,10 +50,13 @@ class Soak:
     runs: int = 30
     recycle: bool = False
     events: Path | None = None
+    away: tuple[date, date] | None = None
 
     @property
     def sessions(self) -> list[date]:
-        return list(Calendar.bundled().sessions(self.first, self.last))
+        """Every session of the span, but for those (first, last) on which nobody was at the desk."""
+        gone = self.away or (date.max, date.max)
+        return [day for day in Calendar.bundled().sessions(self.first, self.last) if not gone[0] <= day <= gone[1]]
 
 
 @dataclass

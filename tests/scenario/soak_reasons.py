@@ -35,7 +35,7 @@ MAY_LEAD_TO: dict[str, frozenset[str]] = {
 }
 """Reasons that each random fault can be the cause of; faults without any are mended in the answer itself."""
 
-WITHOUT_A_FAULT = frozenset({"no_exchange_file", "index_not_in_files", "never_asked", "SignedInElsewhere"})
+WITHOUT_A_FAULT = frozenset({"no_exchange_file", "before_ex_date", "index_not_in_files", "never_asked", "SignedInElsewhere"})
 """Reasons that need no fault of the contract's own: nobody's file, and a sync that another program's sign-in stopped."""
 
 
@@ -54,6 +54,7 @@ def _foreign(row: Row) -> bool:
 REASONS: dict[str, Callable[[Row], bool]] = {
     "index_not_in_files": lambda row: bool(row["is_index"]) and row["kind"] == "spot",
     "no_exchange_file": lambda row: not row["has_file"],
+    "before_ex_date": lambda row: not row["has_file"] and row["kind"] == "spot",
     "volume_below_exchange": lambda row: (row["have_volume"] or 0) < row["volume"],
     "volume_above_exchange": lambda row: (row["have_volume"] or 0) > row["volume"],
     "last_price_differs": lambda row: row["have_last"] != row["last_paise"],

@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from fnolake.store.store import Store
+
 if TYPE_CHECKING:
     from tests.scenario.conftest import Desk, Emulator
 
@@ -36,10 +38,15 @@ def test_what_a_fault_hid_is_named_and_what_is_mended_is_proven(emulate: Callabl
     assert {one["standing"] for one in said} == {"gap"}
     assert any("minutes" in one["detail"] and "cut" in one["reason"] for one in said)
     urllib.request.urlopen(urllib.request.Request(emulator.url + "/emulator/faults", method="DELETE"), timeout=10).close()
-    at.run("sync", *DAY, "-u", "TCS")
+    assert "certificate: " in at.run("sync", *DAY, "-u", "TCS").stdout
     whole = signed(at)
-    assert whole["supersedes"] == hurt["hash"]
-    assert f"gaps {counts['gaps']} → 0" in whole["changes"]
+    with Store.open(at.lake, write=False) as store:
+        by_sync, by_hand, mended, last = [json.loads(body) for body in store.certificates()["body"]]
+    assert (by_sync["counts"], by_sync["content"]) == (hurt["counts"], hurt["content"])
+    assert [one["hash"] for one in (by_hand, last)] == [hurt["hash"], whole["hash"]]
+    assert (mended["supersedes"], whole["supersedes"]) == (hurt["hash"], mended["hash"])
+    assert f"gaps {counts['gaps']} → 0" in mended["changes"]
+    assert whole["changes"] == []
     assert whole["counts"]["verified"] == whole["counts"]["traded"] == counts["traded"]
     assert "demo" not in json.dumps(whole)
     other.run("sync", *DAY, "-u", "TCS")

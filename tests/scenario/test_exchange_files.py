@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ def test_options_wait_for_the_file_and_the_day_costs_one_request_a_traded_contra
     early = at.run("sync", expect=3)
     assert "wait for the exchange's file, until 21 Nov 09:00 IST" in early.stderr
     assert "waits_for_exchange_file" in at.run("status").stdout
+    missing = pl.read_csv(io.BytesIO(at.run("gaps", "--format", "csv").stdout.encode()))
+    assert set(missing["session"]) == {"2026-11-20"}
+    assert set(missing["reasons"]) == {"waits_for_exchange_file"}
+    assert "certificate:" not in early.stdout, "what waits is not signed off"
     planned = at.run("plan").stdout
     assert "Nothing to fetch now." in planned
     with Store.open(at.lake, write=False) as store:
@@ -31,14 +36,22 @@ def test_options_wait_for_the_file_and_the_day_costs_one_request_a_traded_contra
         kinds = store.instruments().join(store.coverage(), on="contract")["kind"].unique().to_list()
         assert sorted(kinds) == ["future", "spot"]
     emulator.post("/emulator/clock", {"set": "2026-11-20T18:30:00+05:30"})
-    at.run("sync")
+    done = at.run("sync")
+    signed = [line for line in done.stdout.splitlines() if line.startswith("certificate: ")]
+    again = at.run("sync")
+    assert "certificate:" not in again.stdout, "once a session"
     with Store.open(at.lake, write=False) as store:
+        (certificate,) = store.certificates_in_force()
         requests = store.requests()
         minutes = requests.filter(pl.col("route") == "minutes").height
         traded = at.run("status").stdout
         covered = store.coverage().height
         assert requests.filter(pl.col("route").is_in(REFERENCE)).height == len(REFERENCE)
-    assert f"{covered:,} traded" in traded
+    counts = certificate.counts
+    assert signed == [f"certificate: {counts.verified:,} of {counts.traded:,} traded contracts verified · NSE F&O · 2026-11-20 · sha256 {certificate.content.sha256[:12]}"]
+    assert counts.verified == counts.traded == covered - counts.unknown
+    assert f" {counts.traded:,} traded, " in traded
+    assert counts.unknown == 0 or f"{counts.unknown:,} of them stand in no exchange file" in traded
     assert covered <= minutes <= 1.02 * covered + 1, (minutes, covered)
 
 

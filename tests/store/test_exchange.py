@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from fnolake.model import Finding
 from fnolake.store.exchange import EXCHANGE_DAYS, MATCHED
@@ -64,6 +65,51 @@ def test_a_recycled_token_matches_by_session(store: Store) -> None:
     store.take_exchange_day(day(date(2026, 11, 25), row(1, expiry=far)), raw("b.csv"))
     rows = store.exchange_rows([MON, date(2026, 11, 25)])
     assert rows.select("contract", "session").rows() == [(1, MON), (2, date(2026, 11, 25))]
+
+
+SOON, LATER = date(2026, 11, 17), date(2026, 11, 30)
+
+
+@pytest.mark.parametrize(("said", "found"), [
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24)}, True),
+    ({"expiry": date(2026, 11, 24), "stated_expiry": LATER}, True),
+    ({"expiry": SOON, "stated_expiry": LATER}, False),
+    ({"expiry": SOON, "stated_expiry": None}, False),
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24), "right": "PE"}, False),
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24), "strike_paise": 200}, False),
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24), "kind": "future"}, False),
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24), "underlying": "INFY"}, False),
+    ({"expiry": SOON, "stated_expiry": date(2026, 11, 24), "underlying": "NOBODY"}, False),
+    ({"underlying": "INFY"}, False),
+    ({"underlying": "T C S"}, True),
+])
+def test_either_expiry_names_the_contract_and_nothing_else_may_differ(store: Store, said: dict[str, object], found: bool) -> None:
+    store.take_master(master([listing(1), listing(7, underlying="INFY")], MON), raw())
+    store.take_exchange_day(day(MON, row(1, **said)), raw("fo.csv"))
+    assert store.exchange_rows(MON)["contract"].to_list() == [1] * found
+    told = not found and said.get("underlying", "TCS") in {"TCS", "INFY"}
+    assert store.unlisted(MON)["token"].to_list() == [1] * told
+
+
+def test_a_rename_that_a_later_master_brings_does_not_lose_the_row(store: Store) -> None:
+    store.take_master(master([listing(1)], MON), raw())
+    store.record_rename("TCS", "TCX", TUE)
+    store.take_exchange_day(day(TUE, row(1, underlying="TCX")), raw("fo.csv"))
+    assert store.exchange_rows(TUE)["contract"].to_list() == [1]
+    store.take_master(master([listing(1, underlying="TCX")], date(2026, 11, 18)), raw())
+    assert store.exchange_rows(TUE)["contract"].to_list() == [1]
+
+
+def test_a_file_of_before_there_were_two_expiries_is_read_and_added_to(lake: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.take_master(master([listing(1)], MON), raw())
+    before = replace(EXCHANGE_DAYS, schema={name: kind for name, kind in EXCHANGE_DAYS.schema.items() if name != "stated_expiry"})
+    with monkeypatch.context() as older:
+        older.setattr("fnolake.store.exchange.EXCHANGE_DAYS", before)
+        store.take_exchange_day(day(MON, row(1)), raw("fo.csv"))
+    assert store.exchange_rows(MON)["contract"].to_list() == [1]
+    store.take_exchange_day(day(TUE, row(1, expiry=SOON, stated_expiry=date(2026, 11, 24))), raw("fo.csv"))
+    assert store.exchange_rows([MON, TUE]).select("contract", "session").rows() == [(1, MON), (1, TUE)]
+    assert pl.read_delta(str(lake / "exchange_days")).sort("session")["stated_expiry"].to_list() == [None, date(2026, 11, 24)]
 
 
 def test_a_cash_row_matches_its_spot_by_token_alone(store: Store) -> None:

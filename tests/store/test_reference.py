@@ -132,3 +132,29 @@ def test_rows_without_a_token_match_by_what_they_are(store: Store) -> None:
     store.take_exchange_day(read_exchange_file(body.encode()), raw("cm.csv"))  # type: ignore[arg-type]
     assert store.exchange_rows(MON).select("contract", "last_paise", "volume").rows() == [(1, 1105, 1000)]
     assert store.exchange_scan([MON]).select(pl.len()).collect().item() == 2
+
+
+def test_a_rebuilt_ledger_knows_again_what_the_reference_files_say(store: Store, lake: Path) -> None:
+    head = '"SYMBOL","SERIES","PURPOSE","FACE VALUE","EX-DATE","RECORD DATE"\n'
+    contract = listing(1, underlying="ZOMATO")
+    store.take_master(master([contract], MON), raw())
+    take(store, holiday_master(*HOLIDAYS_2027), name="holiday-master.json")
+    take(store, securities("ACME"), TUE, "NSE_CM_security_17112026.csv")
+    take(store, b"Zomato Limited,ZOMATO,ETERNAL,17-NOV-2026\n", TUE, "symbolchange.csv")
+    take(store, f'{head}"ACME","EQ","Bonus 1:1","5","15-Jul-2025","15-Jul-2025"\n'.encode(), MON, "same.csv")
+    take(store, f'{head}"ACME","EQ","Bonus 2:1","5","15-Jul-2025","15-Jul-2025"\n'.encode(), MON, "same.csv")
+    (lake / "raw" / str(MON) / "exchange-eod.csv").write_bytes(b"SYMBOL,TOTTRDQTY,TOTTRDVAL\nACME,not,read\n")
+    (lake / "raw" / str(MON) / "exchange-cut.csv").write_bytes(b"<html>")
+    here, word, actions = store.references.here(), store.references.word(), store.references.corporate_actions()
+    assert actions["factor"].to_list() == [3.0], "the file that came last decides"
+    store.publish(MON)
+    store.close()
+    for path in lake.glob("ledger.sqlite*"):
+        path.unlink()
+    with Store.open(lake, write=True) as fresh:
+        done = fresh.rebuild_ledger()
+        assert (done.reference_files, done.damaged) == (4, (f"raw/{MON}/exchange-cut.csv",))
+        assert "4 reference files of the exchange are back" in "\n".join(done.lines)
+        assert (fresh.references.here(), fresh.references.word()) == (here, word)
+        assert fresh.references.corporate_actions().equals(actions)
+        assert fresh.take_master(master([{**contract, "underlying": "ETERNAL"}], TUE), raw())["new"] == 0

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from fnolake.model import Contract, instrument_schema
-from fnolake.sync.contracts import Contracts, MustFill, Witnesses
+from fnolake.sync.contracts import Contracts, MustFill, Witnesses, tasks, who_lists
 
 NOV, DEC, JAN = date(2026, 11, 24), date(2026, 12, 29), date(2027, 1, 27)
 
@@ -40,3 +40,14 @@ def test_the_witness_is_still_served_and_was_listed() -> None:
     assert late.canary("BSE", NOV) is None
     listed = FUTURES.with_columns(valid_from=pl.lit(DEC))
     assert Witnesses(listed, NOV).canary("NSE", NOV) is None
+
+
+def test_who_lists_a_contract_is_asked_and_who_never_showed_a_master_too() -> None:
+    rows = pl.DataFrame([(1, "p"), (2, "q"), (3, "p"), (3, "q")], schema=["contract", "provider"], orient="row")
+    assert who_lists(rows, {"p", "q"}, {"p", "q"}) == {1: {"p"}, 2: {"q"}, 3: {"p", "q"}}
+    assert who_lists(rows, {"p", "q"}, {"p", "own"}) == {1: {"p", "own"}, 2: {"q", "own"}, 3: {"p", "q", "own"}}
+    plan = pl.DataFrame({
+        "contract": [1, 4], "sessions": [[NOV], [NOV]], "expected_rows": [1.0, 1.0], "repair": ["", ""], "last_account": ["", ""],
+    })
+    listed = [task.listed for task in tasks(plan, Contracts(FUTURES), listed=who_lists(rows, {"p", "q"}, {"p"}))]
+    assert listed == [{"p"}, frozenset()], "of what nobody ever listed nothing is known"

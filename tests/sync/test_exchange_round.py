@@ -87,6 +87,25 @@ async def test_reference_files_are_asked_when_they_are_due_and_not_again(bench: 
     assert bench.store.requests().height == 7
 
 
+async def test_symbol_changes_are_asked_each_day_before_masters_whatever_the_hour(bench: Bench) -> None:
+    bench.exchange.files = {"symbol_changes": CHANGES}
+    await bench.round.take_renames()
+    await bench.round.take_renames()
+    await bench.round.take_references(DAY, asyncio.Event())
+    assert bench.exchange.asked.count("symbol_changes") == 1
+    assert bench.store.references.here() == {("symbol_changes", DAY)}
+    bench.exchange.clock.wall += timedelta(hours=14)
+    await bench.round.take_renames()
+    assert bench.exchange.asked.count("symbol_changes") == 2
+
+
+async def test_symbol_changes_that_could_not_be_had_are_asked_again_before_the_next_masters(bench: Bench) -> None:
+    await bench.round.take_renames()
+    bench.exchange.files = {"symbol_changes": CHANGES}
+    await bench.round.take_renames()
+    assert bench.store.references.here() == {("symbol_changes", DAY)}
+
+
 async def test_before_the_closing_auction_no_security_file_is_asked(bench: Bench) -> None:
     await bench.round.take_references(date(2026, 7, 31), asyncio.Event())
     assert "securities" not in bench.exchange.asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -39,9 +39,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def round_of(store: Store, *providers: Publishing, events: list[Event] | None = None, renames: list[tuple[str, str, object]] | None = None) -> MasterRound:
+def round_of(
+    store: Store, *providers: Publishing, events: list[Event] | None = None, learn_renames: Callable[[], Awaitable[None]] | None = None,
+) -> MasterRound:
     told = [] if events is None else events
-    return MasterRound(store, accounts_of(*providers), FakeClock(), told.append, renames or [])  # type: ignore[arg-type]
+    return MasterRound(store, accounts_of(*providers), FakeClock(), told.append, learn_renames)
 
 
 async def test_a_strike_listed_in_the_day_is_found_after_the_close_once(store: Store) -> None:
@@ -73,9 +75,18 @@ async def test_nothing_is_taken_again_for_what_needs_no_master(store: Store) -> 
 async def test_a_rename_that_is_known_in_time_keeps_the_contracts(store: Store) -> None:
     before = listing(10, expiry=FAR, underlying="ZOMATO", symbol="ZOMATO10")
     store.take_master(master([before], TODAY - timedelta(days=1)), raw())
-    rows = await round_of(store, Growing(underlying="ETERNAL"), renames=[("ZOMATO", "ETERNAL", TODAY)]).take(again=True)
+    provider, asked = Growing(underlying="ETERNAL"), list[int]()
+
+    async def learn() -> None:
+        asked.append(provider.fetched)
+        store.record_rename("ZOMATO", "ETERNAL", TODAY)
+
+    rows = await round_of(store, provider, learn_renames=learn).take()
+    assert asked == [0], "once, before the first master is fetched"
     assert [(each["new"], each["amended"]) for each in rows] == [(0, 1)]
     assert store.instruments().select("contract", "underlying").rows() == [(1, "ETERNAL")]
+    await round_of(store, provider, learn_renames=learn).take()
+    assert asked == [0], "where no master is due nothing is asked"
 
 
 async def test_a_rename_that_nobody_recorded_is_named(store: Store) -> None:

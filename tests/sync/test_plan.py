@@ -1,11 +1,13 @@
 from datetime import date, timedelta
 
 import polars as pl
+import pytest
 
 from fnolake.model import instrument_schema
 from fnolake.query.coverage import ExchangeSaid
 from fnolake.sync.fates import PlanFacts
 from fnolake.sync.plan import make_plan
+from fnolake.sync.status import AccountStatus, longest_span, widest
 
 WEEK = tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(5))
 NEAR = date(2026, 11, 23)
@@ -131,3 +133,19 @@ def test_a_session_in_between_that_did_not_trade_does_not_split_the_span() -> No
     ))
     assert plan.rows["sessions"].to_list() == [[WEEK[0], WEEK[2]]]
     assert plan.untraded == 1
+
+
+def test_a_provider_that_takes_one_day_a_request_is_planned_so() -> None:
+    pairs = [(1, d) for d in WEEK] + [(2, WEEK[0]), (2, WEEK[4])]
+    plan = make_plan(facts([contract(1), contract(2)], pairs, max_days=1))
+    assert plan.rows.sort("contract", "first")["sessions"].to_list() == [[day] for day in WEEK] + [[WEEK[0]], [WEEK[4]]]
+    assert make_plan(facts([contract(1), contract(2)], pairs)).requests == 3
+    two = make_plan(facts([contract(1)], pairs[:5], max_days=2)).rows["sessions"].to_list()
+    assert two == [list(WEEK[0:2]), list(WEEK[2:4]), [WEEK[4]]]
+
+
+@pytest.mark.parametrize(("spans", "most"), [([], None), ([1], 1), ([1, 5], 5), ([1, None], None), ([None], None)])
+def test_the_widest_span_of_all_accounts_is_planned_with(spans: list[int | None], most: int | None) -> None:
+    assert widest(spans) == most
+    accounts = [AccountStatus(f"a{n}", "p", "", signed_in=True, max_days=days) for n, days in enumerate(spans)]
+    assert longest_span([*accounts, AccountStatus("out", "p", "", signed_in=not accounts)]) == most

@@ -152,6 +152,56 @@ async def test_no_work_waits_at_an_account_that_may_not_send() -> None:
     assert quick.contracts == [0, 1, 2]
 
 
+def listed(count: int, *providers: str, first: int = 0) -> list[Task]:
+    return [replace(task, contract=replace(task.contract, contract=first + n), listed=frozenset(providers)) for n, task in enumerate(tasks(count))]
+
+
+async def test_a_provider_that_does_not_list_a_contract_is_not_asked_for_it() -> None:
+    one, two = Fake("one", "p"), Fake("two", "q")
+    run = Run(one, two, workers=3)
+    tally = await run(*listed(20, "p"), *listed(20, "q", first=20), *listed(20, "p", "q", first=40), *listed(5, "r", first=60))
+    assert set(range(20)) <= set(one.contracts)
+    assert set(range(20, 40)) <= set(two.contracts)
+    assert sorted(one.contracts + two.contracts) == list(range(60))
+    assert (tally.requests, sum(tally.outcomes.values())) == (60, 60)
+    assert run.one_record_a_request()
+
+
+async def test_what_only_a_lost_provider_lists_is_recorded_once_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fnolake.sync.pool.LOOK_AHEAD", 10)
+    slow, lost = Fake("slow", "p", gated=True), Fake("lost", "q", lambda _r: SignInLost("lost: signed out", provider="q"))
+    run = Run(slow, lost)
+    running = asyncio.ensure_future(run(*listed(50, "q"), *listed(30, "p", first=50)))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert lost.asked
+    for _ in range(100):
+        slow.gate.release()
+    await running
+    assert slow.contracts == list(range(50, 80))
+    assert lost.contracts == [0]
+    assert run.outcomes[0] == ["failed"], "nobody else can be asked for it, so it is no work to be given back"
+
+
+async def test_what_waits_for_somebody_who_is_lost_is_not_looked_past_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fnolake.sync.pool.LOOK_AHEAD", 10)
+    one, two = Member("one", "p"), Member("two", "q")
+    pool = Pool(iter([*listed(30, "q"), *listed(1, "p", first=30)]), (one, two))
+    assert pool.take(one) is None, "ten wait for the other one: enough are looked at"
+    pool.lose(two, "two: signed out", for_good=True)
+    taken = pool.take(one)
+    assert taken is not None
+    assert taken.contract.contract == 30
+
+
+async def test_a_doubt_is_not_taken_to_a_provider_that_does_not_list_the_contract() -> None:
+    doubtful, other = Fake("doubtful", "p", lambda _r: SpanUnavailable("no", provider="p")), Fake("other", "q")
+    run = Run(doubtful, other)
+    await run(*listed(1, "p"), *listed(1, "p", "q", first=1))
+    assert 0 not in other.contracts
+    assert run.outcomes[0] == ["unavailable"]
+
+
 async def test_a_faster_account_does_more() -> None:
     fast, slow = Fake("fast", "p", gated=True), Fake("slow", "q", gated=True)
     run = Run(fast, slow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -27,6 +28,8 @@ from tests.sync.test_second_look import (
     wanted,
 )
 
+from fnolake.market.exchange_file import read_exchange_file
+from fnolake.market.reference import ReferenceFile
 from fnolake.model import BarRequest, Event, Master, Outcome, RawBars, RawFile, ist_date, listing_schema
 from fnolake.store.store import Store
 from fnolake.sync.second_day import WAY, due_again
@@ -113,6 +116,19 @@ async def test_re_based_cash_history_is_quarantined_and_never_mixed(store: Store
     refused = pl.concat([pl.read_parquet(path) for path in (store.path / "refused").iterdir()])
     assert refused["reason"].to_list() == ["rebased_history"] * 10
     assert refused["close"].to_list() == [5.0] * 10
+
+
+async def test_the_exchanges_list_names_the_action_that_history_was_re_based_for(store: Store) -> None:
+    body = (
+        b'"SYMBOL","SERIES","PURPOSE","FACE VALUE","EX-DATE","RECORD DATE"\n"TCS","EQ","Bonus 1:1","1","21-Nov-2026","21-Nov-2026"\n'
+        b'"TCS","EQ","Bonus 3:1","1","20-Nov-2026","20-Nov-2026"\n"INFY","EQ","Bonus 1:1","1","21-Nov-2026","21-Nov-2026"\n'
+    )
+    file = read_exchange_file(body, day=FRI)
+    assert isinstance(file, ReferenceFile)
+    store.references.take(file, RawFile("exchange", "CF-CA-equities.csv", None, body, NOW, "h"), FRI)
+    capture(store, (SPOT, FRI), raw=rows(FRI))
+    await again(store, Scripted("shoonya", rebased))
+    assert "re-based for the bonus of 21 Nov 2026" in json.dumps(store.attempts()["findings"].to_list()[-1])
 
 
 async def test_another_providers_re_based_history_is_not_compared_with_raw_history(store: Store) -> None:

@@ -44,6 +44,7 @@ from fnolake.store.store import Store
 from fnolake.sync.sample import count_looks, due_looks, is_chosen
 from fnolake.sync.second_look import SecondLook
 from fnolake.sync.wanted import Wanted
+from fnolake.sync.writer import Tally
 
 CALENDAR = Calendar.bundled()
 THU, FRI = date(2026, 11, 19), date(2026, 11, 20)
@@ -137,7 +138,10 @@ class Look:
         self.store = store
         self.events: list[Event] = []
         self.stop = asyncio.Event()
-        self.look = SecondLook(store, accounts, CALENDAR, lambda: NOW, self.events.append, share=share, workers=workers)
+        self.tally = Tally()
+        self.look = SecondLook(
+            store, accounts, CALENDAR, lambda: NOW, self.events.append, share=share, workers=workers, count=self.tally.add_looks,
+        )
 
     async def run(self, until: float | None = None) -> int:
         return await self.look.run(wanted(self.store), self.stop, until)
@@ -309,3 +313,13 @@ async def test_a_cancelled_look_leaves_the_store_as_it_was(store: Store) -> None
         await task
     assert store.comparisons().is_empty()
     assert store.attempts().height == 1
+
+
+async def test_its_requests_are_counted_with_the_syncs(store: Store) -> None:
+    capture(store, (1, FRI), (2, FRI))
+    asks = Look(store, Scripted("shoonya", good), Scripted("firstock", good))
+    await asks.run()
+    recorded = store.requests()
+    served = asks.tally.accounts["firstock"]
+    assert (asks.tally.requests, served.requests, recorded.height) == (2, 2, 2)
+    assert (asks.tally.outcomes, asks.tally.failed_requests) == ({}, 0)

@@ -14,7 +14,21 @@ import typer
 from typer.core import TyperGroup
 
 from fnolake import __version__
-from fnolake.cli import alerts, bars, capture, certify, chain, continuous, export, files, imports, read, setup
+from fnolake.cli import (
+    alerts,
+    bars,
+    capture,
+    certify,
+    chain,
+    continuous,
+    export,
+    files,
+    imports,
+    live,
+    read,
+    setup,
+    sql,
+)
 from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
 
@@ -22,7 +36,7 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "export", "import", "audit", "exchange", "alert", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "exchange", "alert", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -112,6 +126,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, alerts):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, sql, alerts):
         part.register(app)
     return app

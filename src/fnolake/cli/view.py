@@ -63,6 +63,8 @@ def _session_lines(status: Status) -> Iterator[str]:
         return
     yield f"Last session {status.last_session:%A %d %B %Y}"
     yield "  " + ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("listed", "traded", "captured", "verified", "gaps"))
+    if counts.get("unknown"):
+        yield f"  {counts['unknown']:,} of them stand in no exchange file (an index never does) and are not counted as traded"
     covered = counts["listed"] - counts.get("gaps", 0)
     yield f"  {bar(covered / counts['listed'])} {100 * covered // counts['listed']} % covered"
     reasons = list(status.gaps_by_reason.items())

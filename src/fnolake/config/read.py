@@ -32,6 +32,7 @@ from fnolake.config.settings import (
     FirstockSettings,
     FreshnessSettings,
     HttpSettings,
+    LiveSettings,
     RepairSettings,
     Settings,
     ShoonyaSettings,
@@ -47,13 +48,13 @@ _NOT_SETTINGS: Final = frozenset({"FNOLAKE_LAKE"})
 _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
     ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
-    ("freshness",): FreshnessSettings, ("analytics",): AnalyticsSettings, ("calendar",): CalendarSettings,
+    ("freshness",): FreshnessSettings, ("analytics",): AnalyticsSettings, ("live",): LiveSettings, ("calendar",): CalendarSettings,
     ("http",): HttpSettings, ("alerts",): AlertSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "evening_minutes": (1, 1440), "rate": (0, 1),
-    "remind_minutes": (1, 1440), "disk_sessions": (0, 10_000),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "strikes": (0, 1000), "expiries": (1, 20), "silence_s": (0.05, 600),
+    "remind_minutes": (1, 1440), "disk_sessions": (0, 10_000), "evening_minutes": (1, 1440), "rate": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
@@ -140,8 +141,10 @@ def _emulated(base: str) -> dict[Key, object]:
     if not base:
         return {}
     broker = {"rest_oauth": "/NorenWClientAPI", "rest_legacy": "/NorenWClientTP", "masters": "", "authorize": "/OAuthlogin/authorize/oauth"}
+    sockets = {"socket_oauth": "/NorenWSAPI/", "socket_legacy": "/NorenWSTP/"}
     return {
         **{("provider", "shoonya", name): base + path for name, path in broker.items()},
+        **{("provider", "shoonya", name): f"ws{base.removeprefix('http')}{path}" for name, path in sockets.items()},
         ("provider", "firstock", "rest"): f"{base}/V1",
         ("provider", "firstock", "socket"): f"ws{base.removeprefix('http')}/V2/ws",
         **{("exchange", name): base for name in ("nse_archives", "bse", "nse")},

@@ -58,6 +58,8 @@ class ShoonyaSettings:
 
     rest_oauth: str = ""
     rest_legacy: str = ""
+    socket_oauth: str = ""
+    socket_legacy: str = ""
     masters: str = ""
     authorize: str = ""
     redirect: str = ""
@@ -168,6 +170,21 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """
+    Table ``[live]``: what ``fnolake live`` streams, besides all spot series and futures.
+
+    ``strikes`` options on either side of the money (0 = none), of the nearest ``expiries``; ``pinned`` symbols, separated by
+    commas, whatever the market does; ``silence_s`` seconds without a frame after which a connection is probed.
+    """
+
+    strikes: int = 10
+    expiries: int = 1
+    pinned: str = ""
+    silence_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -203,6 +220,7 @@ class Settings:
     freshness: FreshnessSettings = field(default_factory=FreshnessSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)

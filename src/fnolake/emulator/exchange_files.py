@@ -32,7 +32,7 @@ _BHAVCOPY = re.compile(
 )
 _SECURITIES = re.compile(r"content/cm/NSE_CM_security_(\d{8})\.csv\.gz")
 _REFERENCE: dict[str, Callable[[World], bytes]] = {
-    "content/equities/symbolchange.csv": lambda _world: reference_files.symbol_changes(),
+    "content/equities/symbolchange.csv": reference_files.symbol_changes,
     "content/fo/fo_mktlots.csv": reference_files.market_lots,
     "api/corporates-corporateActions": lambda world: reference_files.corporate_actions(
         world, world.day - timedelta(days=365), world.day + timedelta(days=31)

@@ -1,13 +1,14 @@
 """
 The exchange's reference files as the emulated market has them: who closes by auction, actions, lots, symbol changes.
 
-Nothing here moves a price: the emulated market knows no split and no bonus, its companies only pay small dividends. The
-symbol changes are those of the real market that its names already follow.
+Small dividends move no price; what does are the scripted events (``events``): special dividends and demergers stand in the
+corporate actions, renames in the symbol changes from their day on, after those of the real market that its names follow.
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 from fnolake.emulator.listings import SPOT
@@ -26,9 +27,11 @@ FIELDS = 120
 _QUARTER = 91
 
 
-def symbol_changes() -> bytes:
-    """``symbolchange.csv``: no header, CRLF."""
-    return "".join(f"{line}\r\n" for line in SYMBOL_CHANGES).encode()
+def symbol_changes(world: World) -> bytes:
+    """``symbolchange.csv`` as it is on the world's last date: no header, CRLF."""
+    known = [event for event in world.events if event.kind == "rename" and event.on <= world.day.toordinal()]
+    ours = [f"{event.to} Limited,{event.underlying},{event.to},{_shouted(event.on)}" for event in sorted(known, key=lambda event: event.on)]
+    return "".join(f"{line}\r\n" for line in (*SYMBOL_CHANGES, *ours)).encode()
 
 
 def securities(world: World, day: date) -> bytes:
@@ -36,7 +39,7 @@ def securities(world: World, day: date) -> bytes:
     names = ["FinInstrmId", "TckrSymb", "SctySrs", *(f"Rsvd{n:03d}" for n in range(4, FIELDS + 1))]
     names[22], names[AUCTION_FIELD - 1], names[58] = "SctyStsRETDBTMkt", "ElgbltyClsgAuctnSsn", "XchgExclsv"
     lines = [",".join(names)]
-    for token, symbol in _stocks(world):
+    for token, symbol in _stocks(world, day):
         cells = [str(token), symbol, "EQ", *["0"] * (FIELDS - 3)]
         cells[AUCTION_FIELD - 1] = str(int(_closes_by_auction(world, token, symbol, day)))
         lines.append(",".join(cells))
@@ -44,26 +47,44 @@ def securities(world: World, day: date) -> bytes:
 
 
 def corporate_actions(world: World, start: date, end: date) -> bytes:
-    """``CF-CA-equities….csv``: a dividend of each stock every 91 days, at a day of its own; byte order mark and quotes as live."""
+    """
+    ``CF-CA-equities….csv``: a dividend of each stock every 91 days, at a day of its own, and the scripted actions; byte order
+    mark and quotes as live. Symbols are those of the world's last date.
+    """
     head = "SYMBOL,COMPANY NAME,SERIES,PURPOSE,FACE VALUE,EX-DATE,RECORD DATE,BOOK CLOSURE START DATE,BOOK CLOSURE END DATE"
-    rows = [
-        (symbol, f"{symbol} LIMITED", "EQ", "Interim Dividend - Rs 2.50 Per Share", "10", f"{day:%d-%b-%Y}", f"{day:%d-%b-%Y}", "-", "-")
-        for token, symbol in _stocks(world)
-        for day in (start + timedelta(days=n) for n in range((end - start).days + 1))
+    days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
+    purposes = [
+        (symbol, "Interim Dividend - Rs 2.50 Per Share", day) for token, symbol in _stocks(world, world.day) for day in days
         if (day.toordinal() + token) % _QUARTER == 0
+    ]
+    purposes += [one for one in _scripted(world) if start <= one[2] <= end]
+    rows = [
+        (symbol, f"{symbol} LIMITED", "EQ", purpose, "10", f"{day:%d-%b-%Y}", f"{day:%d-%b-%Y}", "-", "-") for symbol, purpose, day in purposes
     ]
     lines = [",".join(f'"{name}"' for name in head.split(",")), *(",".join(f'"{cell}"' for cell in row) for row in rows)]
     return b"\xef\xbb\xbf" + "\n".join(lines).encode()
 
 
+def _scripted(world: World) -> Iterator[tuple[str, str, date]]:
+    """Symbol, purpose and ex-date of the events that are corporate actions."""
+    now = {event.underlying: event.to for event in world.events if event.kind == "rename" and event.on <= world.day.toordinal()}
+    for event in world.events:
+        symbol, day = now.get(event.underlying, event.underlying), date.fromordinal(max(event.on, 1))
+        if event.kind == "dividend":
+            yield symbol, f"Special Dividend - Rs {event.paise / 100:.2f} Per Share", day
+        elif event.kind == "demerger":
+            yield symbol, "Demerger", day
+
+
 def market_lots(world: World) -> bytes:
     """``fo_mktlots.csv``: the lots of every underlying at NSE by contract month, padded as live."""
-    c = world.listings.columns
+    today = world.listed_on(world.day)
+    c = today.columns
     by_name: dict[str, dict[date, int]] = {}
     for row in range(len(c.token)):
         if c.kind[row] != SPOT and c.exchange[row] == 1:
             month = date.fromordinal(int(c.expiry[row])).replace(day=1)
-            name = world.listings.underlyings[int(c.und[row])].name
+            name = today.underlyings[int(c.und[row])].name
             by_name.setdefault(name, {})[month] = int(c.lot[row])
     months = sorted({month for lots in by_name.values() for month in lots})
     lines = [["UNDERLYING", "SYMBOL", *(f"{month:%b-%y}".upper() for month in months)]]
@@ -71,9 +92,15 @@ def market_lots(world: World) -> bytes:
     return "\n".join(",".join(cell.ljust(11) for cell in line) for line in lines).encode()
 
 
-def _stocks(world: World) -> list[tuple[int, str]]:
-    """Token and name of NSE's stocks."""
-    c, unds = world.listings.columns, world.listings.underlyings
+def _shouted(day: int) -> str:
+    """``09-APR-2025``, of an ordinal."""
+    return f"{date.fromordinal(day):%d-%b-%Y}".upper()
+
+
+def _stocks(world: World, day: date) -> list[tuple[int, str]]:
+    """Token and name of NSE's stocks, as they are called on a date."""
+    known = world.listed_on(day)
+    c, unds = known.columns, known.underlyings
     return [
         (int(c.token[row]), unds[int(c.und[row])].name)
         for row in range(len(c.token))

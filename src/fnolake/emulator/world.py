@@ -88,6 +88,11 @@ class World:
             listings = Listings(columns, unds)
         return _Era(listings, Engine(listings.columns, listings.underlyings, days, self.calendar, self._seed))
 
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happens to contracts in their lives, as it was scripted."""
+        return self._events
+
     def _on(self, day: date) -> _Era:
         """Listings and trades as they stand on a date."""
         return self._eras[max(bisect_right(self._begins, day.toordinal()) - 1, 0)]

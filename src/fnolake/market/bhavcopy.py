@@ -54,13 +54,15 @@ def exchange_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
 
     Prices are paise, 0 where the exchange states none (an untraded contract has no open, high, low). ``volume``, ``oi``,
     ``oi_change`` and ``lot`` are units; ``oi`` and ``oi_change`` are null for cash, ``expiry`` too; ``strike_paise`` and
-    ``right`` are null unless an option; ``series`` is null unless cash. ``value_rupees`` of an option is notional:
+    ``right`` are null unless an option; ``series`` is null unless cash. ``expiry`` is the date on which the contract ends
+    (FininstrmActlXpryDt), ``stated_expiry`` the one that it is named by (XpryDt): they differ where an expiry was moved and
+    where a demerger ends contracts early; null where the file has no such column. ``value_rupees`` of an option is notional:
     (strike + premium) * units. ``close_paise`` is no last trade: that is ``last_paise``.
     """
     text, integer = pl.String, pl.Int64
     return {
         "venue": text, "segment": text, "token": integer, "underlying": text, "kind": text, "expiry": pl.Date,
-        "strike_paise": integer, "right": text, "series": text, **dict.fromkeys(_PRICES, integer), "volume": integer,
+        "stated_expiry": pl.Date, "strike_paise": integer, "right": text, "series": text, **dict.fromkeys(_PRICES, integer), "volume": integer,
         "oi": integer, "oi_change": integer, "value_rupees": pl.Float64, "trades": integer, "lot": integer, "name": text,
     }
 
@@ -129,6 +131,7 @@ def _typed(raw: pl.DataFrame, venue: str, segment: str) -> pl.DataFrame:
             venue=pl.lit(venue), segment=pl.lit(segment), underlying="TckrSymb", name="FinInstrmNm",
             series=pl.col("SctySrs") if segment == "CM" else pl.lit(None, pl.String),
             expiry=pl.lit(None, pl.Date) if segment == "CM" else _day("FininstrmActlXpryDt").fill_null(_day("XpryDt")),
+            stated_expiry=pl.lit(None, pl.Date) if segment == "CM" else _day("XpryDt"),
             moved=_day("FininstrmActlXpryDt") != _day("XpryDt"),
             strike_paise=pl.when(is_option).then(paise("StrkPric")), right=pl.when(is_option).then("OptnTp"),
             value_rupees=number("TtlTrfVal").fill_null(0.0),

@@ -26,6 +26,10 @@ from fnolake.market.reference import (
 from fnolake.market.unpack import plain
 
 ExchangeFile = ExchangeDay | ReferenceFile
+_UDIFF, _OLD_FO, _OLD_CM, _OLD_BSE = (
+    {"TradDt", "Sgmt"}, {"INSTRUMENT", "CONTRACTS", "VAL_INLAKH"}, {"TOTTRDQTY", "TOTTRDVAL"}, {"SC_CODE", "NO_OF_SHRS"},
+)
+_JSON = (b"{", b"[")
 _IN_NAME = (
     (re.compile(r"(?<!\d)(20\d{6})(?!\d)"), r"\1"),
     (re.compile(r"(?<!\d)(\d\d)-?(\d\d)-?(20\d\d)(?!\d)"), r"\3\2\1"),
@@ -45,18 +49,35 @@ def read_exchange_file(body: bytes, *, day: date | None = None) -> ExchangeFile:
         PayloadError: A web page, a cut or damaged file, none that is known, or its traded value contradicts its unit.
     """
     text = plain(body, json_too=True)
-    if text[:1] in {b"{", b"["}:
-        return read_holidays(text, body)
-    names = set(header(text))
-    if {"TradDt", "Sgmt"} <= names:
+    names = _names(text)
+    if names >= _UDIFF:
         return _udiff(text, body)
-    if {"INSTRUMENT", "CONTRACTS", "VAL_INLAKH"} <= names:
+    if names >= _OLD_FO:
         return read_old_fo(text, body)
-    if {"TOTTRDQTY", "TOTTRDVAL"} <= names:
+    if names >= _OLD_CM:
         return read_old_cm(text, body)
-    if {"SC_CODE", "NO_OF_SHRS"} <= names:
+    if names >= _OLD_BSE:
         return read_old_bse_cm(text, body, day)
     return _reference(text, body, names, day)
+
+
+def read_reference_file(body: bytes, *, day: date | None = None) -> ReferenceFile | None:
+    """
+    Read a reference file; None for an end-of-day file, of which only the header is looked at.
+
+    Raises:
+        PayloadError: As :func:`read_exchange_file`.
+    """
+    text = plain(body, json_too=True)
+    names = _names(text)
+    if any(known <= names for known in (_UDIFF, _OLD_FO, _OLD_CM, _OLD_BSE)):
+        return None
+    return _reference(text, body, names, day)
+
+
+def _names(text: bytes) -> set[str]:
+    """The names in a file's header; JSON has none."""
+    return set() if text[:1] in _JSON else set(header(text))
 
 
 def _udiff(text: bytes, body: bytes) -> ExchangeDay:
@@ -67,6 +88,8 @@ def _udiff(text: bytes, body: bytes) -> ExchangeDay:
 
 
 def _reference(text: bytes, body: bytes, names: set[str], day: date | None) -> ReferenceFile:
+    if text[:1] in _JSON:
+        return read_holidays(text, body)
     if {"FinInstrmId", "TckrSymb", "SctySrs"} <= names:
         return read_securities(text, body, day)
     if {"PURPOSE", "EX-DATE"} <= names:

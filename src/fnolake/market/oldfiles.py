@@ -50,7 +50,7 @@ def read_old_fo(text: bytes, body: bytes) -> ExchangeDay:
     option = pl.col("kind") == "option"
     typed = raw.with_columns(kind=pl.col("INSTRUMENT").replace_strict(_KINDS, default=None, return_dtype=pl.String)).select(
         "kind", venue=pl.lit("NSE"), segment=pl.lit("FO"), token=pl.lit(None, pl.Int64), underlying="SYMBOL",
-        expiry=_day_of("EXPIRY_DT"), strike_paise=pl.when(option).then(paise("STRIKE_PR")), right=pl.when(option).then("OPTION_TYP"),
+        expiry=_day_of("EXPIRY_DT"), stated_expiry=pl.lit(None, pl.Date), strike_paise=pl.when(option).then(paise("STRIKE_PR")), right=pl.when(option).then("OPTION_TYP"),
         series=pl.lit(None, pl.String), **_prices("OPEN", "HIGH", "LOW", "CLOSE"), last_paise=pl.lit(0, pl.Int64),
         settle_paise=paise("SETTLE_PR"), volume=whole("CONTRACTS"), oi=whole("OPEN_INT"), oi_change=whole("CHG_IN_OI"),
         value_rupees=number("VAL_INLAKH") * LAKH, trades=pl.lit(None, pl.Int64), name=pl.col("SYMBOL"),
@@ -122,7 +122,7 @@ def date_of(text: str) -> date | None:
 def _cash(venue: str) -> dict[str, pl.Expr]:
     nothing = pl.lit(None, pl.Int64)
     return {
-        "venue": pl.lit(venue), "segment": pl.lit("CM"), "kind": pl.lit("spot"), "expiry": pl.lit(None, pl.Date), "strike_paise": nothing,
+        "venue": pl.lit(venue), "segment": pl.lit("CM"), "kind": pl.lit("spot"), "expiry": pl.lit(None, pl.Date), "stated_expiry": pl.lit(None, pl.Date), "strike_paise": nothing,
         "right": pl.lit(None, pl.String), "settle_paise": pl.lit(0, pl.Int64), "oi": nothing, "oi_change": nothing, "lot": pl.lit(1, pl.Int64),
     }
 

@@ -13,7 +13,7 @@ from fnolake.model.certificate import (
     UnderlyingCounts,
 )
 from fnolake.model.comparison import FIRST, SECOND, Compared, Comparison, difference_schema
-from fnolake.model.event import AccountSeen, BatchCommitted, Event, Notice, PageDone, SyncStarted
+from fnolake.model.event import AccountSeen, BatchCommitted, Event, LiveSeen, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
     KINDS,
     LISTING_COLUMNS,
@@ -38,8 +38,9 @@ __all__ = [
     "BAR_SORT", "COVERED", "DELIVERED", "FAILED", "FIRST", "IMPORT", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US",
     "MISMATCH_RANK", "QUIET", "RANK", "RIGHTS", "SECOND", "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt",
     "BarRequest", "Batch", "BatchCommitted", "Certificate", "Clock", "Compared", "Comparison", "Content", "Contract", "Counts",
-    "Delivery", "Event", "ExchangeFile", "Finding", "Master", "MasterFile", "Message", "Notice", "Outcome", "Page", "PageDone",
-    "Proof", "RawBars", "RawFile", "Reason", "RequestRecord", "Selection", "Session", "Source", "StatePort", "SyncStarted",
-    "UnderlyingCounts", "Verdict", "Window", "bar_schema", "contract_symbol", "difference_schema", "instrument_schema",
-    "ist_date", "ist_midnight_us", "listing_schema", "payload_hash", "quarantine_schema", "strike_text", "utc_from_us",
+    "Delivery", "Event", "ExchangeFile", "Finding", "LiveSeen", "Master", "MasterFile", "Message", "Notice", "Outcome", "Page",
+    "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord", "Selection", "Session", "Source", "StatePort",
+    "SyncStarted", "UnderlyingCounts", "Verdict", "Window", "bar_schema", "contract_symbol", "difference_schema",
+    "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema", "payload_hash", "quarantine_schema", "strike_text",
+    "utc_from_us",
 ]

@@ -61,4 +61,15 @@ class Notice:
     text: str
 
 
-Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice
+@dataclass(frozen=True, slots=True)
+class LiveSeen:
+    """How a recording stands: ticks and provisional bars so far, contracts streamed and not served, the worst lag in seconds."""
+
+    ticks: int
+    bars: int
+    streamed: int
+    unserved: int
+    lag_s: float
+
+
+Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice | LiveSeen

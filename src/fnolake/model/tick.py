@@ -42,7 +42,8 @@ class FeedState:
     How one connection of one account stands from ``at`` on (aware, calendar clock).
 
     ``state`` is open, lost (it will be opened again), or out (a person must act); ``reason`` says why; ``contracts`` are those
-    that deliver, ``dropped`` those that were subscribed and never answered: they are beyond the feed's cap.
+    that deliver, ``dropped`` those that were subscribed and never answered: they are beyond the feed's cap. A connection that is lost says which contracts are
+    ``away`` with it, and since when by the feed's own time: its last word.
     """
 
     account: str
@@ -53,3 +54,5 @@ class FeedState:
     reason: str = ""
     contracts: int = 0
     dropped: int = 0
+    away: tuple[int, ...] = ()
+    away_since_us: int = 0

@@ -33,18 +33,24 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class ShiftedClock(SystemClock):
-    """The machine's clock with the calendar moved by ``offset``; budgets and time-outs stay real."""
+class EmulatedClock(SystemClock):
+    """
+    A calendar that began at ``told`` and runs ``rate`` times as fast as the machine; budgets and time-outs stay real.
 
-    def __init__(self, offset: timedelta) -> None:
-        self._offset = offset
+    Args:
+        told: The emulator's instant when it was asked.
+        rate: Its seconds a second; of one that is set by hand (0) the calendar goes on at the machine's pace.
+    """
+
+    def __init__(self, told: datetime, rate: float) -> None:
+        self._told, self._rate, self._asked = told.astimezone(UTC), rate or 1.0, time.monotonic()
 
     def now(self) -> datetime:
         """The calendar instant, aware UTC."""
-        return datetime.now(UTC) + self._offset
+        return self._told + timedelta(seconds=(time.monotonic() - self._asked) * self._rate)
 
 
-async def emulated_clock(url: str) -> ShiftedClock:
+async def emulated_clock(url: str) -> EmulatedClock:
     """
     The calendar of a running emulator, asked once.
 
@@ -54,8 +60,9 @@ async def emulated_clock(url: str) -> ShiftedClock:
     async with Http() as http:
         try:
             answer = await http.get(f"{url.rstrip('/')}/emulator/clock")
-            told = datetime.fromisoformat(str(msgspec.json.decode(answer.body)["now"]))
-            return ShiftedClock(told - datetime.now(UTC))
+            told = msgspec.json.decode(answer.body)
+            epoch = datetime.fromisoformat(str(told["now"])) - datetime(1970, 1, 1, tzinfo=UTC)
+            return EmulatedClock(datetime(1970, 1, 1, tzinfo=UTC) + epoch, float(told["rate"]))
         except (ProviderError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"FNOLAKE_CLOCK={url}: no emulator answers there; start `fnolake emulator` or unset it") from error
 

@@ -57,7 +57,8 @@ class LastSaid:
             snapshot: Whether the feed marks it as the answer to the subscription; the first frame always is.
 
         Returns:
-            What is known now; None while there is no price, or where the frame said nothing of price, volume or interest.
+            What is known now; None while there is no price, or where the frame said nothing of price, volume or interest. Of what has
+            no volume (an index) a later time is a print, too: at an unchanged price only the time is sent.
         """
         known = self._known.get(key)
         if known is None:
@@ -66,7 +67,8 @@ class LastSaid:
         known.answered = True
         before = known.at_s
         known.at_s = max(at_s, before) if at_s > 0 else before or received_us // 1_000_000
-        said = _merged(known, last_paise, volume, oi, new_day=_date(known.at_s) != _date(before))
+        moved = known.volume == UNSAID and known.at_s > before
+        said = moved | _merged(known, last_paise, volume, oi, new_day=_date(known.at_s) != _date(before))
         if not (said or snapshot) or known.last_paise <= 0:
             return None
         return Tick(known.contract, known.at_s * 1_000_000, received_us, known.last_paise, known.volume, known.oi, snapshot)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fnolake.model import Contract
 from fnolake.model.tick import Tick
@@ -61,6 +61,7 @@ class Feed(Protocol):
         """Close the connection; the sign-in stays."""
 
 
+@runtime_checkable
 class Streams(Protocol):
     """A provider that has a live feed."""
 

@@ -63,6 +63,7 @@ class _Line:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     state: str = LOST
+    last_us: int = 0
 
     @property
     def free(self) -> float:
@@ -183,6 +184,7 @@ class Keeper:
         try:
             async for tick in feed.ticks():
                 line.heard(tick.contract)
+                line.last_us = max(line.last_us, tick.at_us)
                 self._on_tick(tick)
         finally:
             steering.cancel()
@@ -246,8 +248,11 @@ class Keeper:
         self._assign()
 
     def _tell(self, line: _Line, state: str, reason: str = "") -> None:
+        away = () if state == OPEN else tuple(sorted(line.answered))
+        if away:
+            line.answered = set()
         line.state = state
         self._on_state(FeedState(
             line.account.name, line.account.provider_name, line.number, state, self._clock.now(), reason,
-            len(line.answered) if state == OPEN else 0, len(line.refused),
+            len(line.answered), len(line.refused), away, line.last_us,
         ))

@@ -22,9 +22,11 @@ from fnolake.query.exchange_bars import check_source, exchange_bars, exchange_da
 from fnolake.query.fill import check_fill, filled_forward
 from fnolake.query.gaps import Gaps, gaps_of, unnamed
 from fnolake.query.interval import MINUTE, Interval, interval_of
+from fnolake.query.live import provisional
 from fnolake.query.periods import Named, joined
 from fnolake.query.select import Choice, Meant, contracts_of, resolve
 from fnolake.query.when import EVER, When
+from fnolake.store.journal import recorded
 from fnolake.store.store import Store
 
 DAY = interval_of("1d")
@@ -43,6 +45,7 @@ class Ask:
     source: str = "minutes"
     fill: str | None = None
     adjust: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class _Found:
     sessions: list[date]
     known: pl.DataFrame
     gaps: Gaps
+    live: pl.DataFrame | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -75,7 +79,7 @@ def answer(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tu
 
     Returns:
         ``query.bars.BAR_COLUMNS`` by underlying, kind, expiry, strike, right, ts (of the exchange: ``DAY_COLUMNS``), with
-        ``filled`` where fill and ``factor`` where an adjustment was asked for.
+        ``filled`` where fill, ``factor`` where an adjustment, and ``live`` and ``complete`` where live bars were asked for.
     """
     _check(ask)
     contracts = _contracts(store, ask)
@@ -87,6 +91,8 @@ def answer(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tu
     rows = _cut(_rows(store, calendar, ask, found, DAY if weekly else ask.interval), ask.span if not weekly else EVER)
     also = ["filled"] if ask.fill else []
     frame = present(store, rows, found.ids, also=["contract", *also]).collect(engine="streaming")
+    if found.live is not None:
+        frame = _marked(frame, found.live)
     if factors is None:
         return frame.drop("contract"), found.gaps
     frame = factors.apply(frame)
@@ -133,13 +139,12 @@ def _factors(store: Store, ask: Ask, contracts: pl.DataFrame) -> Factors | None:
 
 
 def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, finished: Finished) -> _Found:
-    lake_days = store.sessions()
+    lake_days = sorted({*store.sessions(), *(recorded(store.path) if ask.live else ())})
     meant = Meant(contracts)
     if ask.choice.moves:
         days = _days(calendar, ask.span, lake_days, lake_days)
         meant = resolve(store, calendar, ask.choice, contracts, days, lambda ids, some: stored(store, ids, some, (), ask.as_of))
-    known = store.outcomes(meant.contracts["contract"].to_list(), ask.as_of)
-    known = known.filter(pl.col("session").is_in(ask.span.of(known["session"].unique().to_list())))
+    known = store.outcomes(meant.contracts["contract"].to_list(), ask.as_of, (ask.span.first, ask.span.last))
     if meant.pairs is not None:
         known = known.join(meant.pairs, on=["contract", "session"], how="semi")
     days = _days(calendar, ask.span, known["session"].unique().sort().to_list() or lake_days, lake_days)
@@ -148,7 +153,10 @@ def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, f
     gaps = gaps_of(store, meant.contracts, days, known, only=pairs, lost=lost, finished=finished)
     with_bars = known if ask.as_of else known.filter(pl.col("bars") > 0)
     sessions = with_bars["session"].unique().sort().to_list() if ask.as_of is None else ask.span.of(lake_days)
-    return _Found(Meant(meant.contracts, pairs, lost), sessions, known, gaps)
+    live = provisional(store, meant.contracts["contract"].to_list(), ask.span.of(recorded(store.path)), ask.phases) if ask.live else None
+    if live is not None:
+        sessions = sorted({*sessions, *live["session"].unique().to_list()})
+    return _Found(Meant(meant.contracts, pairs, lost), sessions, known, gaps, live)
 
 
 def _days(calendar: Calendar, span: When, known: Sequence[date], lake_days: Sequence[date]) -> list[date]:
@@ -162,6 +170,8 @@ def _days(calendar: Calendar, span: When, known: Sequence[date], lake_days: Sequ
 
 def _stored(store: Store, ask: Ask, found: _Found) -> pl.LazyFrame:
     rows = stored(store, found.ids, found.sessions, ask.phases, ask.as_of)
+    if found.live is not None:
+        rows = pl.concat([rows, found.live.lazy().drop("complete")])
     return rows if found.meant.pairs is None else rows.join(found.meant.pairs.lazy(), on=["contract", "session"], how="semi")
 
 
@@ -200,6 +210,16 @@ def _from_exchange(store: Store, calendar: Calendar, ask: Ask, contracts: pl.Dat
         rows = factors.apply(rows)
         gaps = _with(gaps, factors.unknown(contracts, rows["session"].unique().sort().to_list()))
     return exchange_bars(rows, ask.interval, calendar, names), gaps
+
+
+def _marked(frame: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+    """``live``: of a contract-session that is provisional; ``complete``: null unless it is a live minute."""
+    pairs = live.select("contract", "session", live=pl.lit(value=True)).unique()
+    minutes = live.select("contract", pl.col("ts").dt.convert_time_zone("Asia/Kolkata"), "complete")
+    return (
+        frame.join(pairs, on=["contract", "session"], how="left", maintain_order="left").with_columns(pl.col("live").fill_null(value=False))
+        .join(minutes, on=["contract", "ts"], how="left", maintain_order="left")
+    )
 
 
 def _with(gaps: Gaps, more: pl.DataFrame) -> Gaps:

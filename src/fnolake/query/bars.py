@@ -108,9 +108,13 @@ def scan(
 def stored(
     store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str], as_of: datetime | str | None = None,
 ) -> pl.LazyFrame:
-    """Stored bars of some phases (empty = all), in paise and UTC; ``as_of`` as for ``read``."""
+    """
+    Stored bars of some phases (empty = all), in paise and UTC; ``as_of`` as for ``read``.
+
+    Not ``is_in``: within a Parquet scan that cost three times as much (polars 2.1, 2026-11-21).
+    """
     rows = store.bars(contracts, sessions) if as_of is None else store.bars_as_of(contracts, sessions, instant_of(as_of))
-    return rows.filter(pl.col("phase").is_in(list(phases))) if phases else rows
+    return rows.filter(pl.any_horizontal(pl.col("phase") == each for each in phases)) if phases else rows
 
 
 def instant_of(given: datetime | str) -> datetime:

@@ -55,7 +55,7 @@ def certified_rows(
     rows = statuses.join(known, on="contract", how="left").with_columns(
         is_index=pl.col("contract").is_in(list(indices)), has_file=has_file, exchange_volume=pl.col("volume"),
         proof_reasons=pl.col("proof_reasons").fill_null(""), provider=pl.col("provider").fill_null(""),
-    ).with_columns(trade=_trade()).with_columns(standing=_standing()).with_columns(reason=_reason())
+    ).with_columns(trade=trade()).with_columns(standing=_standing()).with_columns(reason=_reason())
     return _shaped(rows.with_columns(_details(rows)))
 
 
@@ -87,7 +87,7 @@ def _disputed() -> pl.Expr:
     return (pl.col("volume") == 0) & (pl.col("bars") > 0) & (pl.col("proof") != VERIFIED)
 
 
-def _trade() -> pl.Expr:
+def trade() -> pl.Expr:
     """By the exchange's volume; what is disputed counts as traded, so that it is an exception."""
     return (
         pl.when(pl.col("volume").is_null()).then(pl.lit(UNKNOWN))

@@ -26,11 +26,13 @@ BARS = TableSpec(
 HOT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "batch": pl.Int64, "contract": pl.Int64, "session": pl.Date, "bars": pl.Int64,
 }
-_HOT = "select batch, contract, session, bars from coverage where batch > 0 and session between ? and ?"
+_HOT = "select batch, contract, session, bars from coverage where batch > 0 and session + 0 between ? and ?"
+"""``+ 0`` keeps SQLite on the index of what is hot; by sessions it looks at every contract of each: 80 ms for 450,000 (2026-11-21)."""
+
 _PUBLISHED = "select session, bars_file from published where session between ? and ? and bars_file <> '' order by session"
 _FILES = (
     "select distinct b.batch, b.file from batches b join coverage c on c.batch = b.batch "
-    "where c.batch > 0 and c.bars > 0 and c.session between ? and ? order by b.batch"
+    "where c.batch > 0 and c.bars > 0 and c.session + 0 between ? and ? order by b.batch"
 )
 _FEW = 4096
 
@@ -98,8 +100,13 @@ def _around(ids: list[int], book: InstrumentBook) -> pl.Expr:
     Not ``is_in``: within a Parquet scan that took 15 to 24 ms for 60 contracts of a session of 1.7 million bars, bounds and a
     semi-join 1 to 3 ms (polars 2.1, 2026-11-21).
     """
-    keep = pl.col("contract").is_between(ids[0], ids[-1])
+    keep = _within("contract", ids[0], ids[-1])
     if len(ids) > _FEW:
         return keep
     names = book.history().filter(pl.col("contract").is_in(ids))["underlying"].unique().sort()
-    return keep & pl.col("underlying").is_between(pl.lit(names[0]), pl.lit(names[-1])) if len(names) else keep
+    return keep & _within("underlying", names[0], names[-1]) if len(names) else keep
+
+
+def _within(column: str, low: object, high: object) -> pl.Expr:
+    """Between both, inclusive; one value is compared once, which a Parquet scan does a tenth sooner."""
+    return pl.col(column) == pl.lit(low) if low == high else pl.col(column).is_between(pl.lit(low), pl.lit(high))

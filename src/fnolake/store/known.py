@@ -49,11 +49,8 @@ _SESSIONS = (
     "select (select min(session) from coverage where session > each.session) from each where each.session is not null) "
     "select session from each where session is not null"
 )
-_OUTCOMES = f"select contract, session, outcome, proof, reasons, bars from coverage where session in ({_SESSIONS})"  # noqa: S608
-_OUTCOMES_THEN = (
-    f"select contract, session, outcome, proof, reasons, bars, rank, fetched_us from attempts where session in ({_SESSIONS})"  # noqa: S608
-    " and fetched_us <= ?"
-)
+_OUTCOMES = "select contract, session, outcome, proof, reasons, bars from coverage"
+_OUTCOMES_THEN = "select contract, session, outcome, proof, reasons, bars, rank, fetched_us from attempts"
 _LOOKED_UP = 1000
 _MOST_MARKS = 30_000
 """Below what SQLite takes in one statement (32,766 since 3.32)."""
@@ -75,23 +72,31 @@ def coverage(ledger: Ledger, sessions: Sequence[date] | None, contracts: Sequenc
     return rows if contracts is None else rows.filter(pl.col("contract").is_in(list(contracts)))
 
 
-def outcomes(ledger: Ledger, contracts: Sequence[int], instant_us: int | None = None) -> pl.DataFrame:
+def outcomes(
+    ledger: Ledger, contracts: Sequence[int], instant_us: int | None = None, span: tuple[date | None, date | None] = (None, None),
+) -> pl.DataFrame:
     """
-    The best we have of contracts on every session: ``OUTCOMES``, by session and contract, in one query.
+    The best we have of contracts on the sessions of a span: ``OUTCOMES``, by session and contract, of one moment.
 
     Args:
         ledger: Open.
         contracts: Ids.
         instant_us: Only what was asked by then; a verdict passed later counts as if always known (``store.as_of``).
+        span: First and last session, inclusive; open where None.
     """
     ids = list(contracts) if len(contracts) <= _MOST_MARKS else []
     few = f" and contract in ({', '.join('?' * len(ids))})" if ids or not contracts else ""
-    if instant_us is None:
-        rows = ledger.frame(f"{_OUTCOMES}{few} order by session, contract", OUTCOMES, ids)
-    else:
-        schema = {**OUTCOMES, "rank": pl.Int64, "fetched_us": pl.Int64}
-        rows = ledger.frame(f"{_OUTCOMES_THEN}{few} order by session, contract, rank, fetched_us, attempt", schema, [instant_us, *ids])
-        rows = rows.unique(["contract", "session"], keep="last", maintain_order=True).select(*OUTCOMES)
+    first, last = (_EVER[end] if day is None else days(day) for end, day in enumerate(span))
+    with ledger.reading():
+        asked = [number for (found,) in ledger.rows(_SESSIONS) if first <= (number := int(str(found))) <= last]
+        where = f"where session in ({', '.join(map(str, asked))})"
+        if instant_us is None:
+            rows = ledger.frame(f"{_OUTCOMES} {where}{few} order by session, contract", OUTCOMES, ids)
+        else:
+            schema = {**OUTCOMES, "rank": pl.Int64, "fetched_us": pl.Int64}
+            order = "order by session, contract, rank, fetched_us, attempt"
+            rows = ledger.frame(f"{_OUTCOMES_THEN} {where} and fetched_us <= ?{few} {order}", schema, [instant_us, *ids])
+            rows = rows.unique(["contract", "session"], keep="last", maintain_order=True).select(*OUTCOMES)
     return rows if few else rows.filter(pl.col("contract").is_in(list(contracts)))
 
 

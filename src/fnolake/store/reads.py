@@ -7,6 +7,7 @@ Invariant: nothing here writes, and each answer is of one moment of the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fnolake.store import as_of, certificates, compared, exchange, fingerprint, 
 from fnolake.store import bars as reading
 from fnolake.store import instruments as telling
 from fnolake.store import revisions as revising
+from fnolake.store.exact import Exact, exact
 from fnolake.store.instruments import InstrumentBook
 from fnolake.store.ledger import Ledger, days, micros
 
@@ -50,6 +52,10 @@ class StoreReads:
         A contract that nobody lists any more is given with those that did.
         """
         return listings.listed_by(self._ledger, contracts)
+
+    def renames(self) -> dict[str, str]:
+        """Underlyings that were renamed since the lake began: old name → present name."""
+        return telling.read_renames(self._ledger, date.max, date.max)
 
     def provider_symbols(self, contracts: Sequence[int] | pl.Series | None = None) -> pl.DataFrame:
         """Every provider's symbol of contracts (None = all), ``listings.SYMBOL_SCHEMA``, by contract."""
@@ -117,9 +123,11 @@ class StoreReads:
         """The best we have of each contract-session asked for: ``known.COVERAGE_SCHEMA``, by session and contract."""
         return known.coverage(self._ledger, sessions, contracts)
 
-    def outcomes(self, contracts: Sequence[int], at: datetime | None = None) -> pl.DataFrame:
-        """What is known of contracts on every session (of ``at``: by then), ``known.OUTCOMES``, in one query of the ledger."""
-        return known.outcomes(self._ledger, contracts, None if at is None else micros(at))
+    def outcomes(
+        self, contracts: Sequence[int], at: datetime | None = None, span: tuple[date | None, date | None] = (None, None),
+    ) -> pl.DataFrame:
+        """What is known of contracts on the sessions of a span (first, last; of ``at``: by then), ``known.OUTCOMES``."""
+        return known.outcomes(self._ledger, contracts, None if at is None else micros(at), span)
 
     def sessions(self, contracts: Sequence[int] | None = None) -> list[date]:
         """Sessions of which anything is known, ascending; of some contracts only those with bars."""
@@ -185,6 +193,14 @@ class StoreReads:
             NotCovered: Bars of then were replaced since and are kept nowhere.
         """
         return as_of.read(self.path, self._ledger, self._book, contracts, sessions, instant)
+
+    def one_moment(self) -> AbstractContextManager[object]:
+        """Inside it every answer is of the same moment of the ledger."""
+        return self._ledger.reading()
+
+    def exact_files(self) -> Exact:
+        """The files that count now, for a reader that opens Parquet itself."""
+        return exact(self.path, self._ledger)
 
     def counts(self) -> dict[str, int]:
         """Rows of the lake at a glance: contracts, contract_sessions, bars, published_bars, published_bytes, requests."""

@@ -1,5 +1,6 @@
 """
-A new ledger from what lies beside the lost one: the catalog's copy of instruments and masters, and the Delta tables.
+A new ledger from what lies beside the lost one: the catalog's copy of instruments and masters, the Delta tables, and the
+reference files in ``raw/``.
 
 Invariant: published sessions come back with the coverage and the contract ids they had. What was only in batches, and
 the log of requests, is gone with the ledger; the daily backup has them.
@@ -15,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from fnolake.errors import StoreError
-from fnolake.store import certificates, compared
+from fnolake.store import certificates, compared, reference
 from fnolake.store.bars import BARS
 from fnolake.store.batches import INSERT_ATTEMPT
 from fnolake.store.disk import file_hash
@@ -38,12 +39,18 @@ from attempts where session = ?
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What came back: counts of contracts, sessions and contract-sessions; ``doubtful`` pairs are to be fetched again."""
+    """
+    What came back: counts of contracts, sessions, contract-sessions and reference files of the exchange.
+
+    ``doubtful`` pairs are to be fetched again; ``damaged`` are files of ``raw/`` that can no longer be read.
+    """
 
     contracts: int
     sessions: int
     contract_sessions: int
     doubtful: int
+    reference_files: int = 0
+    damaged: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -51,6 +58,9 @@ class RebuildReport:
         text = [f"{self.contracts:,} contracts and {self.contract_sessions:,} contract-sessions of {self.sessions:,} sessions are back"]
         if self.doubtful:
             text.append(f"{self.doubtful:,} of them do not agree with their bars and will be fetched again")
+        if self.reference_files:
+            text.append(f"{self.reference_files:,} reference files of the exchange are back (holidays, symbol changes, corporate actions …)")
+        text += [f"{name} can no longer be read and was left out" for name in self.damaged]
         return text
 
 
@@ -86,8 +96,9 @@ def rebuild(lake: Path, ledger: Ledger) -> RebuildReport:
         connection.executemany("insert into exchange_days values (?, ?, ?, ?, ?, ?, ?, ?, ?)", _exchange_days(lake))
         compared.restore(connection, lake / CATALOG, covered["attempt"])
         certificates.restore(connection, lake / CATALOG)
+        back, damaged = reference.restore(lake, connection)
         set_meta(connection, GENERATION, secrets.token_hex(8))
-    return RebuildReport(history["contract"].n_unique(), covered["session"].n_unique(), covered.height, doubtful)
+    return RebuildReport(history["contract"].n_unique(), covered["session"].n_unique(), covered.height, doubtful, back, tuple(damaged))
 
 
 def _covered(lake: Path) -> tuple[pl.DataFrame, int]:

@@ -15,14 +15,16 @@ from typing import Protocol
 
 import polars as pl
 
+from fnolake.errors import PayloadError
+from fnolake.market.exchange_file import read_reference_file
 from fnolake.market.facts import ExchangeWord
 from fnolake.market.reference import SCHEMAS, read_corporate_actions
 from fnolake.market.unpack import plain
-from fnolake.model import Finding, RawFile
+from fnolake.model import Finding, RawFile, payload_hash
 from fnolake.model.session import utc_from_us
 from fnolake.store.disk import disk_guard
 from fnolake.store.ledger import Ledger, days, from_days
-from fnolake.store.masters import keep_raw
+from fnolake.store.masters import RAW, keep_raw
 
 _RECORD = """
 insert into reference_files values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (kind, day) do update set file = excluded.file,
@@ -76,16 +78,11 @@ class ReferenceShelf:
             How many rows it has.
         """
         self._writable()
-        findings = json.dumps([[f.name, f.count, f.detail] for f in file.findings], ensure_ascii=False)
         taken_us = round(raw.fetched_at.timestamp() * 1_000_000)
         with disk_guard(self._lake):
             kept = keep_raw(self._lake, raw, day)
             with self._ledger.transaction() as connection:
-                connection.execute(
-                    _RECORD, (file.kind, days(day), kept, raw.payload_hash, file.rows.height, findings, _content(file), taken_us),
-                )
-                if file.kind == "symbol_changes":
-                    _rename(connection, file.rows)
+                _record(connection, file, day, kept, raw.payload_hash, taken_us)
         return file.rows.height
 
     def here(self) -> set[tuple[str, date]]:
@@ -119,6 +116,35 @@ class ReferenceShelf:
 
     def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         return self._ledger.rows(statement, values)
+
+
+def restore(lake: Path, connection: sqlite3.Connection) -> tuple[int, list[str]]:
+    """
+    Record every reference file of ``raw/`` again, by its folder's date, in the order in which they were written.
+
+    Returns:
+        How many are back, and those (below the lake) that can no longer be read.
+    """
+    found = [path for folder in sorted((lake / RAW).glob("????-??-??")) for path in folder.glob("exchange-*")]
+    back, damaged = set(), []
+    for path in sorted(found, key=lambda one: (one.parent.name, one.stat().st_mtime_ns, one.name)):
+        day, body, kept = date.fromisoformat(path.parent.name), path.read_bytes(), path.relative_to(lake).as_posix()
+        try:
+            file = read_reference_file(body, day=day)
+        except PayloadError:
+            damaged.append(kept)
+            continue
+        if file is not None:
+            _record(connection, file, day, kept, payload_hash(body), path.stat().st_mtime_ns // 1000)
+            back.add((file.kind, day))
+    return len(back), damaged
+
+
+def _record(connection: sqlite3.Connection, file: ReferenceLike, day: date, kept: str, digest: str, taken_us: int) -> None:
+    findings = json.dumps([[f.name, f.count, f.detail] for f in file.findings], ensure_ascii=False)
+    connection.execute(_RECORD, (file.kind, days(day), kept, digest, file.rows.height, findings, _content(file), taken_us))
+    if file.kind == "symbol_changes":
+        _rename(connection, file.rows)
 
 
 def _content(file: ReferenceLike) -> str:

@@ -177,7 +177,22 @@ def _open(root: Path, spec: TableSpec) -> DeltaTable:
         fsync_file(root / LOG / f"{0:020d}.json")
         fsync_folder(root / LOG)
         fsync_folder(root)
-    return DeltaTable(root)
+    table = DeltaTable(root)
+    _widen_schema(table, root, spec)
+    return table
+
+
+def _widen_schema(table: DeltaTable, root: Path, spec: TableSpec) -> None:
+    """Add the columns that a table of an older fnolake lacks; their values in its files are null."""
+    from deltalake import Schema
+
+    known = {column.name for column in table.schema().fields}
+    lacking = [name for name in spec.schema if name not in known]
+    if not lacking:
+        return
+    table.alter.add_columns(list(Schema.from_arrow(arrow_schema(spec, lacking)).fields))
+    fsync_file(root / LOG / f"{table.version():020d}.json")
+    fsync_folder(root / LOG)
 
 
 def _stats(new: NewFile) -> str:
@@ -191,22 +206,30 @@ def _stats(new: NewFile) -> str:
 
 
 def scan_files(root: Path, spec: TableSpec, files: Iterable[str]) -> pl.LazyFrame:
-    """Exactly these files of a table as one scan, in the columns of its schema; partition columns come from the paths."""
+    """
+    Exactly these files of a table as one scan, in the columns of its schema; partition columns come from the paths.
+
+    A column that is younger than a file is null in its rows.
+    """
     files = list(files)
     if not files:
         return pl.LazyFrame(schema=dict(spec.schema))
     partition = {name: spec.schema[name] for name in spec.partition}
     if "=" in str(root):
-        return pl.concat(_scan_one(root / file, file, partition) for file in files).select(*spec.schema)
-    return pl.scan_parquet([root / file for file in files], hive_partitioning=True, hive_schema=partition).select(*spec.schema)
+        return pl.concat(_scan_one(root / file, file, spec) for file in files).select(*spec.schema)
+    stored: dict[str, Any] = {name: spec.schema[name] for name in spec.stored}
+    return pl.scan_parquet(
+        [root / file for file in files], schema=stored, missing_columns="insert", hive_partitioning=True, hive_schema=partition,
+    ).select(*spec.schema)
 
 
-def _scan_one(path: Path, file: str, partition: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
+def _scan_one(path: Path, file: str, spec: TableSpec) -> pl.LazyFrame:
     """One file with its partition's values as columns, for lakes whose own path has an equals sign (hive parsing stops there)."""
     given = dict(part.split("=", 1) for part in file.split("/")[:-1])
-    return pl.scan_parquet(path, hive_partitioning=False).with_columns(
+    stored: dict[str, Any] = {name: spec.schema[name] for name in spec.stored}
+    return pl.scan_parquet(path, schema=stored, missing_columns="insert", hive_partitioning=False).with_columns(
         pl.lit(unquote(given[name])).str.strptime(pl.Date, "%Y-%m-%d").alias(name) if dtype == pl.Date
-        else pl.lit(unquote(given[name])).cast(dtype).alias(name) for name, dtype in partition.items()
+        else pl.lit(unquote(given[name])).cast(dtype).alias(name) for name, dtype in ((name, spec.schema[name]) for name in spec.partition)
     )
 
 

@@ -12,9 +12,10 @@ from datetime import date
 import polars as pl
 
 from fnolake.market.calendar import Calendar
-from fnolake.model import Attempt, Outcome, Proof, Verdict
+from fnolake.model import Attempt, Outcome, Proof, Verdict, ist_date
 from fnolake.store.store import Store
 from fnolake.sync.contracts import Contracts, MustFill
+from fnolake.sync.ex_dates import ExDates
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.verify import by_contract, empty_again, judge_again
 
@@ -33,7 +34,8 @@ def prove_again(store: Store, calendar: Calendar) -> str:
     if not sessions:
         return ""
     due = store.unproven()
-    found = [each for day in sessions for each in _of_session(store, calendar, day, due.filter(pl.col("session") == day))]
+    actions = ExDates.read(store)
+    found = [each for day in sessions for each in _of_session(store, calendar, day, due.filter(pl.col("session") == day), actions)]
     store.judged_again(sessions, found)
     if not found:
         return ""
@@ -42,7 +44,7 @@ def prove_again(store: Store, calendar: Calendar) -> str:
     return f"the exchange's files came later than the bars: {verified:,} contract-sessions are verified now, {doubted:,} are asked again"
 
 
-def _of_session(store: Store, calendar: Calendar, day: date, due: pl.DataFrame) -> Iterator[Attempt]:
+def _of_session(store: Store, calendar: Calendar, day: date, due: pl.DataFrame, actions: ExDates) -> Iterator[Attempt]:
     table = store.instruments()
     contracts, must_fill, book = Contracts(table), MustFill(table), ExchangeBook(store.exchange_rows(day))
     given = {row["contract"]: row for row in due.iter_rows(named=True)}
@@ -62,4 +64,5 @@ def _of_session(store: Store, calendar: Calendar, day: date, due: pl.DataFrame) 
             contract = contracts[number]
             session = calendar.session_for(contract, day)
             if session is not None:
-                yield judged(number, judge_again(contract, session, bars, rows[number], must_fill=must_fill(contract, day)))
+                since = actions.since(contract, day, ist_date(given[number]["fetched_at"]))
+                yield judged(number, judge_again(contract, session, bars, rows[number], must_fill=must_fill(contract, day), actions=since))

@@ -24,6 +24,7 @@ from fnolake.provider.account import Asked
 from fnolake.provider.budget import BudgetState
 from fnolake.sync.ask import cancel_when, request_of
 from fnolake.sync.decide import Decided, Decider, Sings
+from fnolake.sync.ex_dates import Since, nothing_known
 from fnolake.sync.expired import AfterExpiry
 from fnolake.sync.given_up import interrupted
 from fnolake.sync.pool import Member, Pool, State, Task
@@ -106,6 +107,7 @@ class Backfill:
         settings: Workers an account, batch limits.
         late: Judges answers about contracts that have expired.
         stored: The lake's bars of (contract, session), None = none.
+        actions: A stock's corporate actions since a session.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class Backfill:
         *, exchange: Callable[[int, date], ExchangeRow | None], now: Callable[[], datetime],
         must_fill: Callable[[Contract, date], bool], on_event: Callable[[Event], None], settings: LineSettings | None = None,
         late: AfterExpiry | None = None,
-        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
+        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None, actions: Since = nothing_known,
     ) -> None:
         self._seats = [Seat.of(account) for account in accounts]
         self._now = now
@@ -123,7 +125,7 @@ class Backfill:
         self._pool = Pool(iter(()), ())
         self.tally = Tally()
         self._decider = Decider(
-            calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, late=late, stored=stored,
+            calendar, canaries, exchange=exchange, now=now, must_fill=must_fill, on_pause=self._pause, late=late, stored=stored, actions=actions,
         )
         self._writer = Writer(commit, self._sign_ins, on_event, self._settings, self.tally)
 
@@ -183,9 +185,9 @@ class Backfill:
         """Ask for one task and decide it, or give it back if the account cannot go on."""
         record = None
         try:
-            asked = await turn.ask_minutes(request_of(task.contract, task.sessions[0], task.sessions[-1]), lambda: self._pool.others(seat.member))
+            asked = await turn.ask_minutes(request_of(task.contract, task.sessions[0], task.sessions[-1]), lambda: self._pool.others(seat.member, task))
             record = asked.record
-            if self._lost(seat, asked) and self._pool.working:
+            if self._lost(seat, asked) and self._pool.others(seat.member, task):
                 back = replace(task, tried=task.tried | {seat.member.name})
                 return Decided(task.contract.symbol, record, more=(back,))
             decided = await self._decider.decide(task, asked, seat.member.provider)

@@ -4,6 +4,7 @@ One certificate a session: what the lake, the exchange's files and the masters s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -21,6 +22,8 @@ from fnolake.store.store import Store
 from fnolake.sync.status import need_a_session
 from fnolake.sync.wanted import SESSIONS_AT_ONCE, exchange_said, selected_contracts, wanted_sessions
 
+SIGNED_AT_ONCE = 3
+"""Certificates of one sync at most: a backfill's sessions are signed off by ``fnolake verify``."""
 _AGREE = ("kind", "expiry", "strike_paise", "right")
 
 
@@ -57,6 +60,34 @@ def certify(store: Store, calendar: Calendar, selection: Selection, now: datetim
     need_a_session(selection, calendar, now)
     made = [_certify(store, day, selection, now) for day in wanted_sessions(selection, calendar, now)[0]]
     return tuple(made if dry_run else [replace(each, number=store.record_certificate(each.certificate)) for each in made])
+
+
+def sign_off(store: Store, sessions: Sequence[date], now: datetime, *, changed: bool) -> tuple[str, ...]:
+    """
+    Record the certificates of finished sessions that have none yet, the latest ``SIGNED_AT_ONCE`` of them; blocking.
+
+    A session whose exchange files are not here is left for a later sync.
+
+    Args:
+        store: Open for writing.
+        sessions: Ascending.
+        now: Calendar instant that they bear.
+        changed: Something was captured or proven just now: a certificate that would say otherwise is superseded.
+
+    Returns:
+        The line of each that was recorded, by session.
+    """
+    lines = []
+    for day in sessions[-SIGNED_AT_ONCE:]:
+        in_force = store.certificates_in_force(day, day)
+        if (in_force and not changed) or store.coverage([day]).is_empty():
+            continue
+        made = _certify(store, day, Selection(), now)
+        if made.certificate.missing_files or (in_force and not made.certificate.changes):
+            continue
+        store.record_certificate(made.certificate)
+        lines.append(made.certificate.line)
+    return tuple(lines)
 
 
 def _certify(store: Store, session: date, selection: Selection, now: datetime) -> Certified:

@@ -85,7 +85,8 @@ def _addresses(settings: Settings, account: AccountSettings) -> dict[str, str]:
         return dict(settings.others.get(account.provider, {}))
     urls = settings.shoonya
     rest = urls.rest_legacy if account.generation == "legacy" else urls.rest_oauth
-    return {"generation": account.generation, "rest": rest, "authorize": urls.authorize, "masters": urls.masters}
+    socket = urls.socket_legacy if account.generation == "legacy" else urls.socket_oauth
+    return {"generation": account.generation, "rest": rest, "socket": socket, "authorize": urls.authorize, "masters": urls.masters}
 
 
 def _secrets(account: AccountSettings, environ: Mapping[str, str], *, strict: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
 import polars as pl
@@ -60,7 +60,26 @@ class MustFill:
         return day >= self._since.get(contract.contract, date.max)
 
 
-def tasks(rows: pl.DataFrame, contracts: Contracts, providers: Mapping[str, str] | None = None) -> Iterator[Task]:
+def who_lists(rows: pl.DataFrame, known: Collection[str], providers: Collection[str]) -> dict[int, frozenset[str]]:
+    """
+    By contract: the providers that can be asked for it.
+
+    Args:
+        rows: contract, provider, from ``Store.listed_by``.
+        known: Providers of which a master was ever taken; the silence of the others says nothing.
+        providers: Of the accounts.
+    """
+    silent = sorted(set(providers) - set(known))
+    found: dict[int, frozenset[str]] = {}
+    same: dict[tuple[str, ...], frozenset[str]] = {}
+    for number, names in rows.group_by("contract", maintain_order=True).agg(pl.col("provider").sort()).iter_rows():
+        found[number] = same.setdefault(tuple(names), frozenset([*names, *silent]))
+    return found
+
+
+def tasks(
+    rows: pl.DataFrame, contracts: Contracts, providers: Mapping[str, str] | None = None, listed: Mapping[int, frozenset[str]] | None = None,
+) -> Iterator[Task]:
     """
     The plan's rows as tasks, in its order, a slice at a time.
 
@@ -68,8 +87,10 @@ def tasks(rows: pl.DataFrame, contracts: Contracts, providers: Mapping[str, str]
         rows: ``plan.PLAN_SCHEMA``.
         contracts: Those that they name.
         providers: Provider by account, so that what is repaired is asked elsewhere first.
+        listed: From :func:`who_lists`.
     """
+    nobody = frozenset[str]()
     for part in rows.select("contract", "sessions", "expected_rows", "repair", "last_account").iter_slices(1000):
         for number, days, expected, found, last in part.iter_rows():
-            tried = elsewhere(last, providers or {}) if found else frozenset[str]()
-            yield Task(contracts[number], tuple(days), again=bool(found), rows=expected, tried=tried)
+            tried = elsewhere(last, providers or {}) if found else nobody
+            yield Task(contracts[number], tuple(days), again=bool(found), rows=expected, tried=tried, listed=(listed or {}).get(number, nobody))

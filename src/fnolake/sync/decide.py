@@ -28,9 +28,10 @@ from fnolake.model import (
 from fnolake.normalize import normalize
 from fnolake.provider.account import Asked
 from fnolake.sync.ask import attempt_of, failure, is_no_more, request_of
+from fnolake.sync.ex_dates import Since, nothing_known
 from fnolake.sync.expired import RECYCLED, AfterExpiry
 from fnolake.sync.pool import Task
-from fnolake.verify import ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
+from fnolake.verify import NOTHING, Actions, ExchangeRow, judge, refused_rows, unless_rebased, verdict_for_empty
 
 PAUSE_AFTER_DOUBTS = 50
 """Doubtful contracts of a venue in a row after which that venue pauses at that provider (design, rule zero)."""
@@ -76,13 +77,14 @@ class Decider:
         stored: The lake's bars of (contract, session), None = none: what is asked again is held against them.
         on_pause: Told (provider, venue) once a venue is doubted too often there.
         late: Judges answers about contracts that have expired.
+        actions: A stock's corporate actions since a session.
     """
 
     def __init__(
         self, calendar: Calendar, canaries: Mapping[str, Sings], *, exchange: Callable[[int, date], ExchangeRow | None],
         now: Callable[[], datetime], must_fill: Callable[[Contract, date], bool], on_pause: Callable[[str, str], None],
         late: AfterExpiry | None = None,
-        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None,
+        stored: Callable[[int, date], pl.DataFrame | None] = lambda _contract, _session: None, actions: Since = nothing_known,
     ) -> None:
         self._calendar = calendar
         self._canaries = canaries
@@ -90,6 +92,7 @@ class Decider:
         self._now = now
         self._must_fill = must_fill
         self._stored = stored
+        self._actions = actions
         self._on_pause = on_pause
         self._late = late or AfterExpiry()
         self._doubts: dict[tuple[str, str], int] = {}
@@ -152,7 +155,7 @@ class Decider:
         sessions = [self._session(task.contract, day) for day in task.sessions]
         rows = {day: self._exchange(task.contract.contract, day) for day in task.sessions}
         filled = {day for day in task.sessions if self._must_fill(task.contract, day)}
-        judged = judge(table, _request(task), sessions, self._now(), rows, must_fill=filled)
+        judged = judge(table, _request(task), sessions, self._now(), rows, must_fill=filled, actions=self._since(task))
         if self._expired(task.contract):
             judged = self._late.checked(task.contract, table, judged)
             if all(verdict.bars == 0 and verdict.outcome is not Outcome.QUARANTINED for _, verdict, _ in judged):
@@ -191,8 +194,13 @@ class Decider:
     async def _unmixed(self, task: Task, day: date, verdict: Verdict, bars: pl.DataFrame) -> tuple[date, Verdict, pl.DataFrame]:
         """Cash history that was re-based since it was stored is not taken."""
         stored = await asyncio.to_thread(self._stored, task.contract.contract, day) if verdict.bars else None
-        said = unless_rebased(verdict, bars, stored)
+        said = unless_rebased(verdict, bars, stored, self._since(task).get(day, NOTHING))
         return day, said, bars.head(said.bars)
+
+    def _since(self, task: Task) -> dict[date, Actions]:
+        if task.contract.kind != "spot":
+            return {}
+        return {day: self._actions(task.contract, day, ist_date(self._now())) for day in task.sessions}
 
     def _session(self, contract: Contract, day: date) -> Session:
         session = self._calendar.session_for(contract, day)

@@ -27,7 +27,7 @@ from fnolake.sync.wanted import DROP
 ASK_AGAIN = {
     "symbol_changes": timedelta(days=1), "corporate_actions": timedelta(days=7), "holidays": timedelta(days=7), "market_lots": timedelta(days=30),
 }
-"""How long after a request, answered or not, a reference file is not asked for; the security file is one a session."""
+"""How many days after that of a request, answered or not, a reference file is asked for again; the security file is one a session."""
 _LARGEST = 64_000_000
 
 
@@ -160,6 +160,17 @@ class ExchangeRound:
         self._store.take_exchange_day(found, raw)
         return True
 
+    async def take_renames(self) -> None:
+        """
+        Fetch today's symbol changes if they are not here; to be called before masters are taken.
+
+        Cancel:
+            Safe.
+        """
+        today = ist_date(self._clock.now())
+        if self._exchange is not None and ("symbol_changes", today) not in self._store.references.here():
+            await self._take_reference("symbol_changes", today)
+
     async def take_references(self, last: date, stop: asyncio.Event) -> None:
         """
         Fetch the reference files that are due; ``last`` is the session whose security file is wanted. A file that is refused,
@@ -174,19 +185,24 @@ class ExchangeRound:
         for kind in self._due(last, now):
             if stop.is_set():
                 return
-            with recorded_if_cancelled(self._store, self._clock, ("exchange", ""), kind, str(last)):
-                raw, record = await self._exchange.reference(kind, last)
-            await asyncio.to_thread(self._store.record_requests, [record])
-            if raw is None:
-                continue
-            try:
-                await asyncio.to_thread(self._keep, raw, last)
-            except FnolakeError as error:
-                self._emit(Notice("warning", f"{raw.name}: {error}"))
+            await self._take_reference(kind, last)
+
+    async def _take_reference(self, kind: str, day: date) -> None:
+        assert self._exchange is not None
+        with recorded_if_cancelled(self._store, self._clock, ("exchange", ""), kind, str(day)):
+            raw, record = await self._exchange.reference(kind, day)
+        await asyncio.to_thread(self._store.record_requests, [record])
+        if raw is None:
+            return
+        try:
+            await asyncio.to_thread(self._keep, raw, day)
+        except FnolakeError as error:
+            self._emit(Notice("warning", f"{raw.name}: {error}"))
 
     def _due(self, last: date, now: datetime) -> list[str]:
         shelf = self._store.references
-        due = [kind for kind, rest in ASK_AGAIN.items() if (asked := shelf.asked(kind)) is None or asked + rest <= now]
+        today = ist_date(now)
+        due = [kind for kind, rest in ASK_AGAIN.items() if (asked := shelf.asked(kind)) is None or ist_date(asked) + rest <= today]
         asked = shelf.asked("securities")
         if last >= AUCTION_FROM and ("securities", last) not in shelf.here() and (asked is None or asked + timedelta(hours=1) <= now):
             due.append("securities")

@@ -15,7 +15,7 @@ from fnolake.store.store import Store
 from fnolake.sync.causes import Facts, who_is_wanted
 from fnolake.sync.person import open_links
 from fnolake.sync.report import SyncReport
-from fnolake.sync.status import AccountStatus, disk_days, disk_used, per_minute, risk_lately
+from fnolake.sync.status import AccountStatus, disk_days, disk_used, risk_lately
 from fnolake.sync.wanted import captured_selection, selected_contracts
 
 
@@ -41,7 +41,7 @@ def look(
     return Facts(
         today=ist_date(now), last_session=last, evening=last >= ist_date(now),
         sign_ins=who_is_wanted(settings.accounts, seen, open_links(store.state, settings.accounts, now), _stopped(report)),
-        risk=risk_lately(store, contracts, calendar, now, per_minute(seen), settings.freshness),
+        risk=risk_lately(store, contracts, calendar, now, seen, settings.freshness),
         mismatches=store.coverage([last]).filter(pl.col("proof") == "mismatch").height,
         disk_sessions=disk_days(path, disk_used(path), len(sessions)),
         certificate=certificates[-1] if certificates else None,

@@ -39,6 +39,7 @@ class PlanFacts:
         since: Of the daily tier nothing before it is wanted; None: everything is.
         waiting: (venue, session) whose exchange file is still to come and is waited for.
         max_rows: Rows a request may be expected to bring.
+        max_days: Calendar days that a request may span; None: any number.
     """
 
     contracts: pl.DataFrame
@@ -55,6 +56,7 @@ class PlanFacts:
     since: date | None = None
     waiting: frozenset[tuple[str, date]] = frozenset()
     max_rows: int = ROWS_A_REQUEST
+    max_days: int | None = None
 
 
 def fated(facts: PlanFacts) -> pl.DataFrame:

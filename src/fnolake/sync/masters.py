@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 from fnolake.errors import PayloadError, ProviderFault
@@ -24,19 +24,18 @@ class MasterRound:
         accounts: Of any providers; the next one of a provider is asked where the one before got nothing.
         clock: Says which day it is.
         on_event: Told of what could not be had.
-        renames: Underlyings renamed by the exchange's word: old name, new name, since when. Recorded before a master is diffed,
-            for one that was diffed without them has made new contracts.
+        learn_renames: Awaited before masters are asked for: one that is diffed before a rename is known makes new contracts.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Account], clock: Clock, on_event: Callable[[Event], None],
-        renames: Sequence[tuple[str, str, date]] = (),
+        learn_renames: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._clock = clock
         self._emit = on_event
-        self._renames = renames
+        self._learn_renames = learn_renames
 
     async def take(self, *, again: bool = False) -> list[dict[str, object]]:
         """
@@ -52,8 +51,8 @@ class MasterRound:
         rows: list[dict[str, object]] = []
         wanted = [name for name in dict.fromkeys(one.provider_name for one in self._accounts)
                   if again or not self._store.masters_taken(today, name)]
-        for old, new, since in self._renames if wanted else ():
-            await asyncio.to_thread(self._store.record_rename, old, new, since)
+        if wanted and self._learn_renames is not None:
+            await self._learn_renames()
         for name in wanted:
             rows += await self._of_provider([one for one in self._accounts if one.provider_name == name], today)
         if rows and (unlike := differing_line(await asyncio.to_thread(self._store.listing_differences))):

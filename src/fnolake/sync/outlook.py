@@ -49,8 +49,10 @@ def warned(store: Store, plan: Plan, chosen: Wanted, calendar: Calendar, now: da
     return replace(plan, warnings=(*plan.warnings, line)) if line else plan
 
 
-def outlook(store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int, rule: FreshnessSettings) -> pl.DataFrame:
+def outlook(
+    store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int, rule: FreshnessSettings, max_days: int | None = None,
+) -> pl.DataFrame:
     """What will be lost when, of everything that is wanted and not here, whether or not it waits for a weekday."""
     now_wanted = replace(chosen, since=None, patient=False)
-    plan = plan_wanted(store, now_wanted, calendar, now, per_minute)
+    plan = plan_wanted(store, now_wanted, calendar, now, per_minute, max_days=max_days)
     return risk_of(store, plan, now_wanted, calendar, now, rule)

@@ -227,7 +227,7 @@ def _with_expected(pairs: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
 
 def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
     """
-    One row a request: runs of adjacent sessions of one contract, cut at the row limit. ``rows`` are ascending.
+    One row a request: runs of adjacent sessions of one contract, cut at the limits of rows and days. ``rows`` are ascending.
 
     Sessions in between that did not trade do not part a run.
     """
@@ -236,13 +236,16 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
     total = pl.col("expected").cum_sum()
     before = pl.when("apart").then(total - pl.col("expected")).forward_fill()
     part = ((total - before - 1).clip(0) / facts.max_rows).floor().cast(pl.Int32)
+    since = (pl.col("session") - pl.when("apart").then("session").forward_fill()).dt.total_days()
+    span = since // facts.max_days if facts.max_days else pl.lit(0, pl.Int64)
+    ends = (pl.col("part") != pl.col("part").shift(1)) | (pl.col("span") != pl.col("span").shift(1))
     cut = (
-        rows.with_columns(apart=apart).with_columns(part=part)
-        .with_columns(request=(pl.col("apart") | (pl.col("part") != pl.col("part").shift(1))).cum_sum())
+        rows.with_columns(apart=apart).with_columns(part=part, span=span)
+        .with_columns(request=(pl.col("apart") | ends).cum_sum())
     )
     names = facts.contracts.select("contract", "symbol", "kind", "underlying", "venue", "expiry")
     kept = timedelta(days=facts.horizon_days)
-    ends = pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept)
+    until = pl.min_horizontal(pl.col("expiry"), pl.col("first") + kept)
     made = (
         cut.group_by("request", maintain_order=True)
         .agg(
@@ -251,7 +254,7 @@ def _requests(rows: pl.DataFrame, facts: PlanFacts) -> pl.DataFrame:
         )
         .join(names, on="contract", how="left")
         .with_columns(
-            deadline=pl.max_horizontal(ends, pl.lit(facts.today)), expired=(pl.col("expiry") < facts.today).fill_null(value=False),
+            deadline=pl.max_horizontal(until, pl.lit(facts.today)), expired=(pl.col("expiry") < facts.today).fill_null(value=False),
             repair=pl.lit(""), last_account=pl.lit(""),
         )
     )

@@ -35,6 +35,7 @@ class Task:
         place: Its place in the plan; lower goes first.
         tried: Accounts that gave it back because they could not go on; others are asked before them.
         answered: Providers whose answer is recorded and left a doubt; they are not asked again.
+        listed: Providers that can be asked for the contract; empty: nobody knows, so anybody.
     """
 
     contract: Contract
@@ -44,6 +45,7 @@ class Task:
     place: int = 0
     tried: frozenset[str] = _NOBODY
     answered: frozenset[str] = _NOBODY
+    listed: frozenset[str] = _NOBODY
 
 
 class State(StrEnum):
@@ -88,6 +90,7 @@ class _Lane:
     venue: str
     answered: frozenset[str]
     tried: frozenset[str]
+    listed: frozenset[str]
 
 
 class Pool:
@@ -115,9 +118,9 @@ class Pool:
         """Who can be given work now."""
         return [member for member in self._members if member.state is State.WORKING]
 
-    def others(self, member: Member) -> bool:
-        """Whether somebody else can be given work now."""
-        return any(one is not member for one in self.working)
+    def others(self, member: Member, task: Task | None = None) -> bool:
+        """Whether somebody else can be given work now, or this task."""
+        return any(one is not member and (task is None or self._serves(one, _lane(task))) for one in self.working)
 
     # -- taking and landing ---------------------------------------------------------------------------------------
 
@@ -160,7 +163,7 @@ class Pool:
 
     def second_opinion(self, task: Task, provider: str, sessions: tuple[date, ...]) -> Task | None:
         """The sessions as a task for another provider, None where none can be asked or one was already."""
-        if not sessions or task.answered or self._waiting(answered=True) >= MOST_SECOND_OPINIONS:
+        if not sessions or task.answered or self._doubted() >= MOST_SECOND_OPINIONS:
             return None
         answered = task.answered | {provider}
         rows = task.rows * len(sessions) / len(task.sessions)
@@ -201,7 +204,7 @@ class Pool:
             mine = [(heap[0][:2], number) for number, (lane, heap) in enumerate(self._lanes.items()) if self._may(member, lane)]
             if mine:
                 return list(self._lanes)[min(mine)[1]]
-            if self._waiting(answered=False) >= LOOK_AHEAD or not self._pull():
+            if self._ahead() >= LOOK_AHEAD or not self._pull():
                 return None
 
     def _may(self, member: Member, lane: _Lane) -> bool:
@@ -211,13 +214,14 @@ class Pool:
         return member.name not in lane.tried or next(fresh, None) is None
 
     def _serves(self, member: Member, lane: _Lane) -> bool:
-        return member.provider not in lane.answered and (member.provider, lane.venue) not in self._paused
+        is_listed = not lane.listed or member.provider in lane.listed
+        return is_listed and member.provider not in lane.answered and (member.provider, lane.venue) not in self._paused
 
     def _pull(self) -> bool:
         """Read one more task of the plan that somebody can serve; False at its end."""
         for task in self._tasks:
             self._pulled += 1
-            if any((member.provider, task.contract.venue) not in self._paused for member in self.working or self._members):
+            if any(self._serves(member, _lane(task)) for member in self.working or self._members):
                 self._push(replace(task, place=self._pulled))
                 return True
         return False
@@ -226,8 +230,12 @@ class Pool:
         self._pushed += 1
         heapq.heappush(self._lanes.setdefault(_lane(task), []), (task.place, self._pushed, task))
 
-    def _waiting(self, *, answered: bool) -> int:
-        return sum(len(heap) for lane, heap in self._lanes.items() if bool(lane.answered) is answered)
+    def _doubted(self) -> int:
+        return sum(len(heap) for lane, heap in self._lanes.items() if lane.answered)
+
+    def _ahead(self) -> int:
+        """Tasks that wait for somebody else who works; what waits for nobody holds no one up."""
+        return sum(len(heap) for lane, heap in self._lanes.items() if not lane.answered and any(self._serves(one, lane) for one in self.working))
 
     def _end_if_over(self) -> None:
         """Over: nothing is in hand that could come back, and nobody who works may take what waits."""
@@ -260,4 +268,4 @@ def cut(task: Task, max_rows: int, max_days: int | None) -> tuple[Task, Task | N
 
 
 def _lane(task: Task) -> _Lane:
-    return _Lane(task.contract.venue, task.answered, task.tried)
+    return _Lane(task.contract.venue, task.answered, task.tried, task.listed)

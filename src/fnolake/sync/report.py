@@ -36,7 +36,8 @@ class SyncReport:
     What a sync did. ``outcomes`` counts contract-sessions decided now; ``gaps`` what is left of the selection, but for
     ``waiting``, whose day has not come ([freshness]).
 
-    ``stopped`` says why it ended early (empty when it did not); ``seconds`` are the machine's; ``accounts`` what each did.
+    ``stopped`` says why it ended early (empty when it did not); ``seconds`` are the machine's; ``accounts`` what each did;
+    ``certificates`` are the lines of the certificates that were made.
     """
 
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class SyncReport:
     stopped: str = ""
     interrupted: bool = False
     accounts: tuple[AccountReport, ...] = ()
+    certificates: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -67,6 +69,7 @@ class SyncReport:
             text.append(f"{self.waiting:,} wait for their weekday ([freshness])")
         if self.gaps:
             text.append(f"{self.gaps:,} are not: see `fnolake gaps`")
+        text += [f"certificate: {line}" for line in self.certificates]
         return text + list(self.notices) + ([self.stopped] if self.stopped else [])
 
     @property

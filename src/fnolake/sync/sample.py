@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fnolake.model import MISMATCH_RANK, RANK, VERIFIED_RANK, Outcome
 from fnolake.store.store import Store
+from fnolake.sync.contracts import who_lists
 from fnolake.sync.wanted import HORIZON_DAYS, SESSIONS_AT_ONCE, Wanted
 
 _KIND_VALUE = {"spot": 0, "future": 1, "option": 2}
@@ -70,12 +71,22 @@ def due_looks(store: Store, chosen: Wanted, share: float, providers: Collection[
         contract, session, provider (whose bars are stored), attempt, rank; soonest deadline first, then spot, futures, options.
     """
     parts = [
-        _of_sessions(store, chosen.contracts, chosen.sessions[first : first + SESSIONS_AT_ONCE], share, today)
+        _elsewhere(store, _of_sessions(store, chosen.contracts, chosen.sessions[first : first + SESSIONS_AT_ONCE], share, today), providers)
         for first in range(0, len(chosen.sessions) if share and len(set(providers)) > 1 else 0, SESSIONS_AT_ONCE)
     ]
     if not parts:
         return pl.DataFrame(schema=dict.fromkeys(_LOOKS, pl.Int64) | {"session": pl.Date, "provider": pl.String})
     return pl.concat(parts).sort("deadline", "value", "contract", "session").select(_LOOKS)
+
+
+def _elsewhere(store: Store, rows: pl.DataFrame, providers: Collection[str]) -> pl.DataFrame:
+    """Those that another provider than the stored bars' can be asked for."""
+    listed = who_lists(store.listed_by(rows["contract"].unique()), set(store.masters()["provider"]), providers)
+    able = [
+        number not in listed or bool((listed[number] & set(providers)) - {provider})
+        for number, provider in rows.select("contract", "provider").iter_rows()
+    ]
+    return rows.filter(pl.Series(able, dtype=pl.Boolean))
 
 
 def _of_sessions(store: Store, contracts: pl.DataFrame, sessions: Sequence[date], share: float, today: date) -> pl.DataFrame:

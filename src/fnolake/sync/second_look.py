@@ -42,6 +42,7 @@ from fnolake.provider.account import Asked
 from fnolake.store.store import Store
 from fnolake.sync.ask import attempt_of, cancel_when, failure, request_of, to_the_end
 from fnolake.sync.contracts import Contracts, MustFill
+from fnolake.sync.ex_dates import ExDates, Since
 from fnolake.sync.exchange_book import ExchangeBook
 from fnolake.sync.given_up import interrupted
 from fnolake.sync.sample import due_looks
@@ -114,6 +115,7 @@ class _Terms:
     book: ExchangeBook
     must_fill: MustFill
     now: Callable[[], datetime]
+    actions: Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +142,16 @@ class SecondLook:
         share: Of contract-sessions that are looked at twice, 0 to 1.
         workers: Requests under way at once.
         way: Whom to ask, and what to keep.
+        count: Told of each request.
     """
 
     def __init__(
         self, store: Store, accounts: Sequence[Asks], calendar: Calendar, now: Callable[[], datetime], on_event: Callable[[Event], None],
-        *, share: float, workers: int = 12, way: Way | None = None,
+        *, share: float, workers: int = 12, way: Way | None = None, count: Callable[[RequestRecord], None] = lambda _record: None,
     ) -> None:
         self._store, self._accounts, self._calendar = store, accounts, calendar
         self._now, self._emit, self._share, self._workers = now, on_event, share, workers
-        self._way = way or Way()
+        self._way, self._on_request = way or Way(), count
         self._out: set[str] = set()
         self._asking: dict[str, int] = {}
 
@@ -199,7 +202,7 @@ class SecondLook:
             return 0
         self._emit(Notice("info", f"{self._way.name}: {looks.height:,} contract-sessions are asked of {self._way.whom}"))
         book = await asyncio.to_thread(ExchangeBook.read, self._store, looks["session"].unique().sort().to_list())
-        terms = _Terms(self._way, self._calendar, book, MustFill(chosen.contracts), self._now)
+        terms = _Terms(self._way, self._calendar, book, MustFill(chosen.contracts), self._now, (await asyncio.to_thread(ExDates.read, self._store)).since)
         compared: list[Compared] = []
         for rows in looks.iter_slices(PIECE):
             if stop.is_set() or (until is not None and asyncio.get_running_loop().time() >= until):
@@ -261,9 +264,12 @@ class SecondLook:
         try:
             asked = await account.ask_minutes(_request(look), may_leave=lambda: True)
         except asyncio.CancelledError:
-            piece.requests.append(interrupted(account.provider_name, account.name, "minutes", self._now(), look.contract.symbol))
+            given_up = interrupted(account.provider_name, account.name, "minutes", self._now(), look.contract.symbol)
+            piece.requests.append(given_up)
+            self._on_request(given_up)
             raise
         piece.requests.append(asked.record)
+        self._on_request(asked.record)
         return asked
 
     async def _commit(self, piece: _Piece) -> None:
@@ -291,10 +297,14 @@ def _decide(look: _Look, asked: Asked, terms: _Terms, piece: _Piece) -> None:
     session = terms.calendar.session_for(look.contract, look.session)
     assert session is not None, f"{look.contract.symbol}: {look.session} has bars and is no session"
     table = normalize(asked.page, terms.calendar)
-    judged = judge(table, _request(look), [session], terms.now(), {look.session: row}, must_fill=terms.must_fill(look.contract, look.session))
+    actions = terms.actions(look.contract, look.session, ist_date(terms.now()))
+    judged = judge(
+        table, _request(look), [session], terms.now(), {look.session: row}, must_fill=terms.must_fill(look.contract, look.session),
+        actions={look.session: actions},
+    )
     day, verdict, bars = judged[0]
     if look.contract.kind == "spot":
-        verdict = unless_rebased(verdict, bars, look.stored.bars)
+        verdict = unless_rebased(verdict, bars, look.stored.bars, actions)
         judged = [(day, verdict, bars.head(verdict.bars))]
     piece.attempts.append(_attempt(look, asked, verdict))
     piece.refused.append(refused_rows(table, judged))

@@ -16,6 +16,7 @@ from fnolake.config.settings import FreshnessSettings
 from fnolake.errors import ConfigError, UnknownSession
 from fnolake.market.calendar import Calendar
 from fnolake.model import Selection, ist_date
+from fnolake.query.certificate import TRADED, UNKNOWN, trade
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
 from fnolake.sync.outlook import outlook
@@ -26,7 +27,11 @@ from fnolake.sync.wanted import SESSIONS_AT_ONCE, Wanted, plan_sources, selected
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """One account: whether it is signed in, and how much of its allowance (0: no limits) in ``seconds`` is used now."""
+    """
+    One account: whether it is signed in, and how much of its allowance (0: no limits) in ``seconds`` is used now.
+
+    ``max_days``: calendar days that one of its requests may span, None = any number.
+    """
 
     name: str
     provider: str
@@ -36,6 +41,7 @@ class AccountStatus:
     allowance: int = 0
     used: int = 0
     seconds: float = 60.0
+    max_days: int | None = None
 
     @property
     def per_minute(self) -> int:
@@ -58,7 +64,8 @@ class Status:
     """
     The lake at a glance.
 
-    ``counts`` (contract-sessions of ``last_session``): listed, traded, captured, verified, gaps. ``lost_next`` says what
+    ``counts`` (contract-sessions of ``last_session``): listed, traded (by the exchange's file, as a certificate counts),
+    unknown (no file says: indices, and all before the file is here), captured, verified, gaps. ``lost_next`` says what
     will be lost when, or None; ``at_risk`` what will not be had in time at the present rate, or nothing. ``next_command`` is
     what to type now. ``certificate`` is the line of the latest session's certificate in force, empty when there is none.
     """
@@ -125,6 +132,18 @@ def per_minute(accounts: Sequence[AccountStatus]) -> int:
     return sum(one.per_minute for one in ready) if ready else 200
 
 
+def longest_span(accounts: Sequence[AccountStatus]) -> int | None:
+    """Calendar days that a request may span at most at those of :func:`per_minute`; None: any number."""
+    spans = [one.max_days for one in accounts if one.signed_in] or [one.max_days for one in accounts]
+    return widest(spans)
+
+
+def widest(spans: Sequence[int | None]) -> int | None:
+    """The widest of some spans, None = any number; None without any."""
+    known = [days for days in spans if days is not None]
+    return max(known) if known and len(known) == len(spans) else None
+
+
 def lake_status(
     store: Store, path: Path, accounts: tuple[AccountStatus, ...], calendar: Calendar, now: datetime, selection: Selection,
     freshness: FreshnessSettings | None = None, *, waits: bool = False,
@@ -139,10 +158,11 @@ def lake_status(
     chosen = Wanted(contracts, (last,))
     sources = plan_sources(store, chosen, now, waits=waits)
     rows = status_rows(store, chosen, sources)
-    missing = gaps(rows)
+    missing, traded = gaps(rows), rows.select(trade=trade())["trade"]
     counts = {
         "listed": rows.height,
-        "traded": rows.filter(pl.col("status") != "untraded").height,
+        "traded": traded.filter(traded == TRADED).len(),
+        "unknown": traded.filter(traded == UNKNOWN).len(),
         "captured": rows.filter(pl.col("status").is_in(["complete", "empty_stated"])).height,
         "verified": rows.filter(pl.col("proof") == "verified").height,
         "gaps": missing.height,
@@ -151,7 +171,7 @@ def lake_status(
     sessions = len(store.sessions())
     return Status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
-        lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, per_minute(accounts), freshness), disk_bytes=used, disk_days=disk_days(path, used, sessions),
+        lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, accounts, freshness), disk_bytes=used, disk_days=disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
         contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
     )
@@ -163,19 +183,20 @@ def _certificate(store: Store) -> str:
 
 
 def risk_lately(
-    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, allowance: int, freshness: FreshnessSettings | None = None
+    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, accounts: Sequence[AccountStatus], freshness: FreshnessSettings | None = None
 ) -> pl.DataFrame | None:
     """``sync.risk.at_risk`` of the sessions that the lake knows of late; None before there is any."""
     lately = tuple(store.sessions()[-SESSIONS_AT_ONCE:])
     if contracts.is_empty() or not lately:
         return None
-    return outlook(store, Wanted(contracts, lately), calendar, now, allowance, freshness or FreshnessSettings())
+    rule = freshness or FreshnessSettings()
+    return outlook(store, Wanted(contracts, lately), calendar, now, per_minute(accounts), rule, longest_span(accounts))
 
 
 def _at_risk(
-    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, allowance: int, freshness: FreshnessSettings | None
+    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, accounts: Sequence[AccountStatus], freshness: FreshnessSettings | None
 ) -> str:
-    risk = risk_lately(store, contracts, calendar, now, allowance, freshness)
+    risk = risk_lately(store, contracts, calendar, now, accounts, freshness)
     return "" if risk is None else risk_line(risk, ist_date(now))
 
 

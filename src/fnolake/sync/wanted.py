@@ -110,7 +110,7 @@ def from_start(selection: Selection | None, first: date | None) -> Selection:
 
 def selected_contracts(store: Store, selection: Selection) -> pl.DataFrame:
     """The latest row of every selected contract."""
-    rows = store.instruments(None).sort("valid_from", nulls_last=False).unique("contract", keep="last").sort("contract")
+    rows = store.instruments(None)
     if rows.height:
         _known_underlyings(rows, selection.underlyings)
     if selection.underlyings:
@@ -164,9 +164,16 @@ def plan_sources(store: Store, chosen: Wanted, now: datetime, *, waits: bool) ->
     return sources_of(venues, chosen.sessions, frozenset(store.exchange_days()), now, waits=waits)
 
 
+def with_waiting(store: Store, chosen: Wanted, last: date, now: datetime, *, waits: bool) -> Wanted:
+    """The wanted with the last finished session too, where options of it wait for their file, whatever of it is here."""
+    if last in chosen.sessions or not waiting(plan_sources(store, replace(chosen, sessions=(last,)), now, waits=waits)):
+        return chosen
+    return replace(chosen, sessions=(*chosen.sessions, last))
+
+
 def plan_wanted(
     store: Store, chosen: Wanted, calendar: Calendar, now: datetime, per_minute: int = 200, freshness: FreshnessSettings | None = None,
-    *, tries: int = repair.TRIES, waits: bool = False,
+    *, tries: int = repair.TRIES, waits: bool = False, max_days: int | None = None,
 ) -> Plan:
     """
     What is missing of the wanted, and what is to be asked again because of a finding, as requests.
@@ -182,6 +189,7 @@ def plan_wanted(
         freshness: What may wait for a weekday; None: nothing.
         tries: How often a finding is asked again.
         waits: Options wait for an exchange file that may still come.
+        max_days: Calendar days that a request may span at every account.
     """
     sources = plan_sources(store, chosen, now, waits=waits)
     held = waiting(sources)
@@ -202,6 +210,7 @@ def plan_wanted(
             contracts=contracts, missing=missing, sessions=days, today=ist_date(now),
             exchange=ExchangeSaid(said.rows.filter(inside), said.days), mean_rows=mean.filter(inside), minutes=minutes,
             horizon_days=HORIZON_DAYS, waiting=held, refusals=refusals, reused=reused, fresh=due_when, since=chosen.since if due_when else None,
+            max_days=max_days,
         )
         spans, alone = repair.split(alive(missing, contracts), found, contracts, None if chosen.repairs else chosen.sessions)
         plans.append(make_plan(replace(facts, missing=spans), per_minute))

@@ -80,6 +80,13 @@ class Tally:
         self.bars += bars
         return new
 
+    def add_looks(self, record: RequestRecord) -> None:
+        """Count a request that was made to compare, not to decide."""
+        served = self.accounts.setdefault(record.account, Served())
+        for one in (self, served):
+            one.requests += 1
+            one.failed_requests += record.outcome == "failed"
+
     def _count(self, attempt: Attempt, *, again: bool) -> bool:
         outcome, key = attempt.verdict.outcome, (attempt.contract, attempt.session)
         before = self.asked_again.pop(key, None)

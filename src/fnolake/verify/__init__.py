@@ -8,10 +8,10 @@ the exchange's file. Invariant: every wanted session gets exactly one verdict, a
 from fnolake.verify.again import by_contract, empty_again, judge_again
 from fnolake.verify.case import ExchangeRow
 from fnolake.verify.judge import judge, refused_rows, verdict_for_empty
-from fnolake.verify.rebased import unless_rebased
+from fnolake.verify.rebased import NOTHING, Actions, unless_rebased
 from fnolake.verify.witnesses import Witness, compare, keep
 
 __all__ = [
-    "ExchangeRow", "Witness", "by_contract", "compare", "empty_again", "judge", "judge_again", "keep", "refused_rows", "unless_rebased",
+    "NOTHING", "Actions", "ExchangeRow", "Witness", "by_contract", "compare", "empty_again", "judge", "judge_again", "keep", "refused_rows", "unless_rebased",
     "verdict_for_empty",
 ]

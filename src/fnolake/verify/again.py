@@ -16,12 +16,13 @@ from fnolake.model import Contract, Finding, Outcome, Proof, Session, Verdict
 from fnolake.normalize import PHASES, Facts
 from fnolake.verify.against import foreign_bars, reconcile
 from fnolake.verify.case import Case, ExchangeRow, Flow
+from fnolake.verify.rebased import NOTHING, Actions
 
 DIFFERS = "exchange_differs"
 _IST_US, _MINUTE_US, _DAY_US = 19_800_000_000, 60_000_000, 86_400_000_000
 
 
-def judge_again(contract: Contract, session: Session, bars: pl.DataFrame, row: ExchangeRow, *, must_fill: bool) -> Verdict:
+def judge_again(contract: Contract, session: Session, bars: pl.DataFrame, row: ExchangeRow, *, must_fill: bool, actions: Actions = NOTHING) -> Verdict:
     """
     Judge one stored contract-session that was called complete before the exchange's file was here.
 
@@ -31,12 +32,13 @@ def judge_again(contract: Contract, session: Session, bars: pl.DataFrame, row: E
         bars: ``model.bar_schema``, ascending by ts, at least one.
         row: The exchange's.
         must_fill: Whether its every continuous minute is demanded.
+        actions: Its stock's corporate actions between the session and its capture.
 
     Returns:
         complete (verified, or unverified where phases that the provider leaves out explain the difference), partial
         ``exchange_differs``, or quarantined (``not_this_contract``, ``rebased_history``), which has no bars.
     """
-    case = Case(_facts(bars), 0, bars.height, contract, session, row, must_fill, ())
+    case = Case(_facts(bars), 0, bars.height, contract, session, row, must_fill, (), actions)
     foreign = foreign_bars(case)
     if foreign is not None:
         return Verdict(Outcome.QUARANTINED, (foreign.name,), (foreign,), proof=Proof.MISMATCH)

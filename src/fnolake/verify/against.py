@@ -21,6 +21,8 @@ from fnolake.verify.tolerance import Tolerance, tolerance
 BROKEN, NEAR, EXPLAINED = "broken", "near", "explained"
 PHASES = "phases_not_served"
 FOREIGN = "not_this_contract"
+BEFORE_EX = "before_ex_date"
+"""Asked after an ex-date, of a session before it, and no file says whether these are raw prices or re-based ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def reconcile(case: Case, flow: Flow, volume: int) -> tuple[Proof, tuple[str, ..
     """
     if case.row is None:
         is_index = case.contract.is_index and case.contract.kind == "spot"
+        if case.actions.words:
+            return Proof.UNVERIFIED, ("no_exchange_file", BEFORE_EX), (Finding(BEFORE_EX, detail=case.actions.words),)
         return Proof.UNVERIFIED, ("index_not_in_files" if is_index else "no_exchange_file",), ()
     marks = [*volume_marks(case, flow, volume), *range_marks(case), *last_marks(case)]
     findings = (*(mark.finding for mark in marks), *oi_findings(case))
@@ -221,13 +225,13 @@ def _rebased(case: Case, row: ExchangeRow) -> Finding | None:
     if case.contract.kind != "spot" or not row.high or not row.low:
         return None
     high, low, close = int(case.column("high").max()), int(case.column("low").min()), int(case.column("close")[-1])
-    factor = rebased.rational(row.high / high) if high else None
+    factor = rebased.rational(row.high / high, case.actions) if high else None
     if factor is None or not low:
         return None
     band = max(terms(case).band, terms(case).price * 5)
     pairs = [(low, row.low), *([(close, row.last)] if row.last else [])]
     fits = all(abs(ours * float(factor) / theirs - 1) <= band for ours, theirs in pairs)
-    return rebased.finding(factor, int(case.column("ts_us").size)) if fits else None
+    return rebased.finding(factor, int(case.column("ts_us").size), case.actions) if fits else None
 
 
 def _row(case: Case) -> ExchangeRow:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fnolake.model import Contract, Finding, Session, Window
 from fnolake.normalize import CONTINUOUS, DAY_MINUTES, Facts, phase_table
+from fnolake.verify.rebased import NOTHING, Actions
 
 VOLUME_TOLERANCE = 0.005
 """Share of the exchange's volume by which the minutes may differ. No figure is published; 0.5 % is where we start."""
@@ -73,6 +74,7 @@ class Case:
     row: ExchangeRow | None
     must_fill: bool
     findings: tuple[Finding, ...]
+    actions: Actions = NOTHING
 
     def column(self, name: str) -> NDArray[np.int64]:
         """A column of the session's rows."""

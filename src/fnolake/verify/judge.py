@@ -22,6 +22,7 @@ from fnolake.model import (
 from fnolake.normalize import Normalized
 from fnolake.verify.against import foreign_bars, reconcile
 from fnolake.verify.case import Case, ExchangeRow, Flow, missing_minutes, volume_flow
+from fnolake.verify.rebased import NOTHING, Actions
 
 SETTLE_AFTER = timedelta(minutes=15)
 """A session is over this long after its last phase (design section 3)."""
@@ -31,7 +32,7 @@ _DAMAGE = frozenset({"not_a_price", "price_out_of_range", "crossed", "volume_unr
 
 def judge(
     table: Normalized, request: BarRequest, sessions: Sequence[Session], now: datetime,
-    exchange_rows: Mapping[date, ExchangeRow | None], *, must_fill: bool | Collection[date],
+    exchange_rows: Mapping[date, ExchangeRow | None], *, must_fill: bool | Collection[date], actions: Mapping[date, Actions] | None = None,
 ) -> list[tuple[date, Verdict, pl.DataFrame]]:
     """
     Judge every wanted session of a page.
@@ -43,6 +44,7 @@ def judge(
         now: Aware; a session is over 15 minutes after its last phase.
         exchange_rows: By session date; None or absent where no file names the contract.
         must_fill: The sessions of which every continuous minute is demanded (spot and near futures); true means all.
+        actions: By session date: a stock's corporate actions since.
 
     Returns:
         (session date, verdict, bars to store with ``model.bar_schema``), ascending by date; no bars where there are
@@ -58,7 +60,7 @@ def judge(
         if table.undecoded:
             findings = (*findings, Finding("undecoded", table.undecoded, "their session is not known", refused=True))
         filled = must_fill if isinstance(must_fill, bool) else day in must_fill
-        case = Case(table.facts, first, end, request.contract, session, exchange_rows.get(day), filled, findings)
+        case = Case(table.facts, first, end, request.contract, session, exchange_rows.get(day), filled, findings, (actions or {}).get(day, NOTHING))
         verdict = _without_bars(case) if first == end else _with_bars(case, request, now)
         judged.append((day, verdict, table.bars.slice(first, verdict.bars)))
     return judged

@@ -112,8 +112,8 @@ class FirstockClient(BrokerClient[SignIn]):
         """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
         used = self._present()
         with self._named():
-            socket = await self._http.socket(address(self._urls.socket, used), beat_s=FACTS.beat_s)
-        feed = FirstockFeed(socket, FACTS, PROVIDER, self._clock, partial(self._tokens.drop, used))
+            socket = await self._http.socket(address(self._urls.socket, used), beat_s=self.feed_facts.beat_s)
+        feed = FirstockFeed(socket, self.feed_facts, PROVIDER, self._clock, partial(self._tokens.drop, used))
         async with closed_unless_done(feed):
             await feed.welcome()
         return feed

@@ -139,8 +139,8 @@ class ShoonyaClient(BrokerClient[SignIn]):
         """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
         used = self._present()
         with self._named():
-            socket = await self._http.socket(self._urls.socket, beat_s=FACTS.beat_s)
-        feed = ShoonyaFeed(socket, FACTS, PROVIDER, self._clock, partial(self._tokens.drop, used))
+            socket = await self._http.socket(self._urls.socket, beat_s=self.feed_facts.beat_s)
+        feed = ShoonyaFeed(socket, self.feed_facts, PROVIDER, self._clock, partial(self._tokens.drop, used))
         async with closed_unless_done(feed):
             await feed.welcome(used, legacy=self._urls.generation == LEGACY)
         return feed

@@ -1,0 +1,134 @@
+"""A session recorded from the socket: exact where it was heard, marked where it was not, and final after the evening's sync."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import warnings
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tests.scenario.conftest import Desk, Emulator, started
+
+from fnolake.errors import GapWarning
+from fnolake.lake import open_lake
+from fnolake.query.live import provisional
+
+DAY = date(2026, 11, 20)
+VALUES = ["open_paise", "high_paise", "low_paise", "close_paise", "volume"]
+
+
+def morning(tmp_path: Path, emulator: Emulator) -> Desk:
+    """A lake signed in, with masters, in the pre-open of the session."""
+    desk = Desk(tmp_path / "lake", emulator.url, {"FNOLAKE_LIVE__STRIKES": "5", "FNOLAKE_LIVE__SILENCE_S": "2"})
+    desk.sign_in()
+    desk.run("instruments", "sync")
+    return desk
+
+
+def at(emulator: Emulator, instant: str, rate: float | None = None) -> None:
+    emulator.post("/emulator/clock", {"set": f"{DAY}T{instant}+05:30", **({} if rate is None else {"rate": rate})})
+
+
+def truth(desk: Desk) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(final bars, provisional bars) after the evening's sync, of contracts that were recorded."""
+    with open_lake(desk.lake, environ=desk.environment()) as lake:
+        before = provisional(lake.store, None, [DAY])
+    desk.run("sync", "--session", str(DAY))
+    with open_lake(desk.lake, environ=desk.environment()) as lake:
+        final = lake.store.bars(before["contract"].unique().to_list(), [DAY]).collect()
+        assert provisional(lake.store, None, [DAY]).filter(pl.col("contract").is_in(final["contract"].unique().to_list())).is_empty()
+    return final, before
+
+
+def compare(final: pl.DataFrame, live: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(complete live minutes that are not as they happened, minutes that happened and are in no live row), both without the auction."""
+    final = final.filter(pl.col("phase") == "continuous")
+    live = live.filter(pl.col("phase") == "continuous")
+    claimed = live.filter("complete").select("contract", "ts", *VALUES)
+    wrong = claimed.join(final.select("contract", "ts", *VALUES), on=["contract", "ts", *VALUES], how="anti")
+    absent = final.join(live, on=["contract", "ts"], how="anti")
+    return wrong, absent
+
+
+def recorder(desk: Desk) -> tuple[subprocess.Popen[str], Iterator[str]]:
+    """A started recorder and its lines about ticks, one a minute of the session."""
+    process = desk.start("live", "--format", "json", env={"PYTHONUNBUFFERED": "1"})
+    assert process.stderr is not None
+    return process, (line for line in process.stderr if "ticks" in line)
+
+
+def hear(lines: Iterator[str], count: int) -> None:
+    for _ in range(count):
+        assert next(lines, None), "the recorder ended"
+
+
+def end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Ctrl-C, and what the recorder says at the end."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_what_is_heard_is_exact_and_is_replaced_by_the_sync(tmp_path: Path) -> None:
+    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS,NIFTY", "--limits", "off", "--socket-cap", "500") as emulator:
+        desk = morning(tmp_path, emulator)
+        at(emulator, "09:05:00", 120)
+        process, lines = recorder(desk)
+        hear(lines, 45)
+        with open_lake(desk.lake, environ=desk.environment()) as lake, warnings.catch_warnings(action="ignore", category=GapWarning):
+            seen = lake.bars("NIFTY", kind="future", expiry="near", start=DAY, live=True)
+        assert seen["live"].all()
+        assert seen.height > 5
+        report = end(process)
+        assert report["ticks"] > 1_000
+        assert report["outages"] == 0
+        at(emulator, "18:30:00", 0)
+        final, live = truth(desk)
+        wrong, absent = compare(final, live)
+        assert wrong.is_empty()
+        assert live["complete"].mean() > 0.9
+        assert absent.filter(pl.col("kind") != "option", pl.col("ts") < live["ts"].max()).is_empty()
+        score = json.loads(desk.run("live", "--score", "--session", str(DAY), "--format", "json").stdout)
+        assert all(row["differs"] == row["extra"] == 0 for row in score)
+        assert sum(row["equal"] for row in score) == live.filter("complete", pl.col("phase") != "auction").height
+
+
+def test_killed_recorders_lose_only_what_they_mark(tmp_path: Path) -> None:
+    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS", "--limits", "off", "--socket-cap", "500") as emulator:
+        desk = morning(tmp_path, emulator)
+        at(emulator, "09:05:00", 60)
+        for _ in range(3):
+            process, lines = recorder(desk)
+            hear(lines, 12)
+            process.kill()
+            process.communicate()
+        process, lines = recorder(desk)
+        hear(lines, 12)
+        end(process)
+        at(emulator, "18:30:00", 0)
+        final, live = truth(desk)
+        wrong, _ = compare(final, live)
+        assert wrong.is_empty()
+        assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height
+
+
+def test_dropped_and_silent_sockets_cost_only_the_minutes_that_are_marked(tmp_path: Path) -> None:
+    with started("--date", str(DAY), "--time", "08:45", "--rate", "0", "--underlyings", "TCS", "--limits", "off", "--socket-cap", "500") as emulator:
+        desk = morning(tmp_path, emulator)
+        emulator.post("/emulator/faults", [{"fault": "socket_drop", "share": 0.004, "count": 4}, {"fault": "half_open_socket", "after": 900, "count": 1}])
+        at(emulator, "09:05:00", 60)
+        process, lines = recorder(desk)
+        hear(lines, 60)
+        report = end(process)
+        assert report["outages"] >= 3
+        at(emulator, "18:30:00", 0)
+        final, live = truth(desk)
+        wrong, _ = compare(final, live)
+        assert wrong.is_empty()
+        assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height
