@@ -204,7 +204,7 @@ def _send(address: Secret, message: Message) -> tuple[str, str]:
         try:
             place = apprise.Apprise.instantiate(address.reveal(), asset=asset)
             if not isinstance(place, apprise.NotifyBase):
-                return "", "what is kept there is no address that apprise knows: see docs/alerts.md"
+                return "", "not an address that apprise knows: see docs/alerts.md"
             service, taken = str(place.service_name), _notify(place, asset, message)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its text may hold the address
             return "", f"apprise failed with {type(error).__name__}"

@@ -120,8 +120,8 @@ async def test_quiet_hours_hold_back_what_lasts_and_lose_nothing(hook: Hook, cal
 
 
 @pytest.mark.parametrize(("address", "why"), [
-    (f"nonsense://{SECRET}", "no address that apprise knows"), (SECRET, "no address that apprise knows"),
-    (f"tgram://{SECRET}", "no address that apprise knows"), (f"json://user:{SECRET}@127.0.0.1:9/{SECRET}", "no connection"),
+    (f"nonsense://{SECRET}", "not an address that apprise knows"), (SECRET, "not an address that apprise knows"),
+    (f"tgram://{SECRET}", "not an address that apprise knows"), (f"json://user:{SECRET}@127.0.0.1:9/{SECRET}", "no connection"),
     (f"mailto://user:{SECRET}@127.0.0.1:9?from=a@example.com&to=b@example.com&mode=insecure", "no connection"),
 ])
 async def test_a_place_that_cannot_be_reached_is_a_line_and_shows_no_secret(

@@ -229,5 +229,8 @@ async def test_the_commands_try_the_addresses_and_show_what_was_sent(desk: Desk)
     code, said = await typed("test", "--format", "csv")
     assert code == 5
     assert "env:HOOK,JSON,failed,refused with HTTP 404: check the address" in said
+    code, said = await typed("list", "--format", "table")
+    assert re.search(r"\d\d \w{3} \d\d:\d\d +test +env:HOOK +delivered", said)
+    assert "failed: refused with HTTP 404" in said
     code, said = await typed("list", "--format", "ndjson")
     assert (code, said.count("fnolake: a test"), said.count(SECRET)) == (0, 2, 0)

@@ -9,7 +9,7 @@ import typer
 
 from fnolake.cli.desk import desk_of, run, say
 from fnolake.cli.options import FormatOption
-from fnolake.cli.output import render_rows
+from fnolake.cli.output import Format, chosen, render_rows
 from fnolake.model.session import IST
 
 if TYPE_CHECKING:
@@ -52,7 +52,18 @@ def alert_list(context: typer.Context, form: FormatOption = None) -> None:
         made = lake.alerts()
         places = lake.settings.alerts.to
     nothing = "Nothing was sent yet." if places else 'Nothing is sent: lake.toml has no [alerts] to = ["env:…"] (docs/alerts.md).'
-    render_rows(_rows(made, COLUMNS), form, nothing=nothing, columns=COLUMNS)
+    render_rows(_for_people(made) if chosen(form) is Format.TABLE else _rows(made, COLUMNS), form, nothing=nothing, columns=COLUMNS)
+
+
+def _for_people(made: Iterable[Delivery]) -> list[dict[str, Any]]:
+    """A row for a terminal: what it was about, where it went, and what became of it, in short."""
+    return [
+        {
+            "at": f"{one.at.astimezone(IST):%d %b %H:%M}", "about": one.key, "to": one.to,
+            "outcome": f"{one.outcome}: {one.reason.partition(':')[0]}" if one.reason else one.outcome,
+        }
+        for one in made
+    ]
 
 
 def _rows(made: Iterable[Delivery], columns: tuple[str, ...]) -> list[dict[str, Any]]:
