@@ -88,6 +88,9 @@ class LakePeople(LakeFiles):
         Returns:
             Who of them is signed in then; without ``stop`` all of them.
 
+        Raises:
+            StoreError: A link could not be remembered.
+
         Cancel:
             Safe; a link that was sent stays valid.
         """
@@ -95,8 +98,11 @@ class LakePeople(LakeFiles):
             self.settings, self.store.state, self.clock, self._calendar, self._environ, self._notifier.tell, on_event,
         )
         names = [one.name for one in self.accounts() if not one.signed_in and needs_a_person(self.settings.accounts[one.name])]
-        async with asyncio.TaskGroup() as group:
-            made = {name: group.create_task(asking.bring_in(name, stop)) for name in names}
+        try:
+            async with asyncio.TaskGroup() as group:
+                made = {name: group.create_task(asking.bring_in(name, stop)) for name in names}
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from group_error
         return tuple(name for name, task in made.items() if task.result())
 
     async def async_logout(self, name: str | None = None) -> str:

@@ -21,11 +21,14 @@ from fnolake.cli.app import build_app
 from fnolake.emulator import browser
 from fnolake.emulator.config import EmulatorConfig
 from fnolake.emulator.server import start
-from fnolake.errors import LoginRefused
+from fnolake.errors import DiskFull, LoginRefused
 from fnolake.lake import Lake, open_lake
 from fnolake.model import Event, Notice, Selection
+from fnolake.provider.http import Http
 from fnolake.provider.shoonya.signin_callback import CallbackListener
 from fnolake.sync import person
+from fnolake.sync.connect import make_provider
+from fnolake.testing import Drawer
 
 DAY = date(2026, 11, 20)
 TOML = """
@@ -189,6 +192,35 @@ async def test_a_taken_port_leaves_the_other_ways_in(desk: Desk) -> None:
                 stop.set()
             assert asked.result() == ()
     assert any(isinstance(one, Notice) and "is taken" in one.text for one in desk.said)
+
+
+class Full(Drawer):
+    """A drawer on a full disk."""
+
+    def save(self, key: str, value: bytes) -> None:
+        raise DiskFull(f"no room for {key}")
+
+
+async def test_a_link_that_cannot_be_remembered_is_one_error(desk: Desk) -> None:
+    with desk.open() as lake:
+        asking = person.Asking(lake.settings, Full(), desk.calendar, lake.calendar, desk.environ, lake._notifier.tell, desk.said.append)
+        with pytest.raises(DiskFull, match="sign-in-link-mine"):
+            await asking.bring_in("mine", asyncio.Event())
+
+
+async def test_an_account_without_a_page_is_asked_for_by_its_command(desk: Desk) -> None:
+    file = desk.folder / "lake.toml"
+    file.write_text(file.read_text().replace('secret_code = "env:FN_SECRET"', 'provider = "firstock"'))
+    with desk.open() as lake:
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(lake.async_ask_people(asyncio.Event()))
+            while not desk.hook.got:
+                desk.hook.arrived.clear()
+                await desk.hook.arrived.wait()
+            assert desk.hook.got[0]["message"] == "Run: fnolake login mine"
+            firstock = make_provider(lake.settings, "mine", Http(), lake.store.state, desk.calendar, desk.environ)
+            firstock.adopt("a-token-made-elsewhere")
+        assert asked.result() == ("mine",)
 
 
 async def test_a_sync_that_nobody_is_signed_in_for_says_so_once(desk: Desk) -> None:

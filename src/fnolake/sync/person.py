@@ -139,20 +139,30 @@ class Asking:
         Returns:
             Whether it is signed in; False once ``stop`` is set before.
 
+        Raises:
+            StoreError: The link could not be remembered.
+
         Cancel:
             Safe; the listener is closed, the link stays valid for a pasted address.
         """
         page = _Page()
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(self._keep_open(name, page))
-            while not (page.came.is_set() or stop.is_set() or (self.signed_in(name) and not page.is_proving)):
-                if page.ready.is_set() and not page.is_proving:
-                    await self._remind(name)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await page.came.wait()
-            task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(self._keep_open(name, page))
+                await self._wait(name, page, stop)
+                task.cancel()
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from group_error
         return self.signed_in(name)
+
+    async def _wait(self, name: str, page: _Page, stop: asyncio.Event) -> None:
+        """Until somebody signed in, here or elsewhere; reminds meanwhile."""
+        while not (page.came.is_set() or stop.is_set() or (self.signed_in(name) and not page.is_proving)):
+            if page.ready.is_set() and not page.is_proving:
+                await self._remind(name)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await page.came.wait()
 
     def signed_in(self, name: str) -> bool:
         """Whether the drawer holds a sign-in of an account."""
