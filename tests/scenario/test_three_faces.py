@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -259,3 +260,17 @@ def test_the_queries_of_the_page_give_rows(desk_with_lake: tuple[Desk, Lake]) ->
         exec(block, names)
         assert isinstance(names["rows"], pl.DataFrame)
         assert names["rows"].height > 0
+
+
+def test_a_lake_of_older_files_answers_too(desk_with_lake: tuple[Desk, Lake], tmp_path: Path) -> None:
+    _, lake = desk_with_lake
+    folder = tmp_path / "older"
+    shutil.copytree(lake.path, folder)
+    with open_lake(folder, environ={}) as older:
+        files = [folder / "exchange_days" / file for file in older.store.exact_files().exchange_days]
+        assert files
+        for file in files:
+            pl.read_parquet(file, hive_partitioning=False).drop("stated_expiry").write_parquet(file)
+        rows = older.sql("select session, expiry, stated_expiry from exchange_days where kind = 'future'")
+    assert rows["stated_expiry"].is_null().all()
+    assert rows["expiry"].is_not_null().all()

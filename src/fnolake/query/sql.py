@@ -34,7 +34,7 @@ THREADS = 4
 _LOOK_UP_S = 0.05
 
 _READS = ("SELECT", "EXPLAIN", "MULTI")
-_CATALOGS = {"show", "describe", "desc", "information_schema", "query", "query_table", "sqlite_master"}
+_CATALOGS = {"show", "describe", "information_schema", "query", "query_table", "sqlite_master"}
 _CATALOG_PREFIXES = ("duckdb_", "pragma_", "pg_")
 _HUGE = pl.Decimal(38, 0)
 _ONLY_READS = "a query reads the lake's views and nothing else: no files, settings, extensions, and nothing that writes"
@@ -133,7 +133,7 @@ def _lock(connection: DuckDBPyConnection, files: Iterable[Path]) -> None:
 def _named(query: str) -> list[str]:
     """The views that a query may mean: those whose name is in its text, all where it looks at the catalog."""
     words = set(re.findall(r"\w+", query.lower()))
-    if words & _CATALOGS or any(word.startswith(_CATALOG_PREFIXES) for word in words):
+    if words & _CATALOGS or query.lower().split()[:1] == ["desc"] or any(word.startswith(_CATALOG_PREFIXES) for word in words):
         return list(VIEWS)
     return [name for name in VIEWS if name in words]
 

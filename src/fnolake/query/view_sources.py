@@ -60,7 +60,9 @@ def make_views(connection: DuckDBPyConnection, store: Store, given: Frames, name
             _make_bars(connection, store.path, at.bars, store.instrument_history())
     for spec, files in ((EXCHANGE_DAYS, at.exchange_days), (REVISIONS, at.revisions)):
         if spec.name in wanted:
-            rows = _files(store.path / spec.name, spec, files) if files else _nothing(connection, spec)
+            rows = _nothing(connection, spec)
+            if files:  # a column that is younger than the files is null in their rows
+                rows = f"(from {rows} union all by name from {_files(store.path / spec.name, spec, files)})"
             connection.execute(f"create view {spec.name} as select {_in_rupees(spec.schema)} from {rows}")
     return _paths(store.path, at, wanted)
 
@@ -154,7 +156,7 @@ def _nothing(connection: DuckDBPyConnection, spec: TableSpec) -> str:
 
 def _files(root: Path, spec: TableSpec, files: Sequence[str]) -> str:
     """Exactly these files of a table; partition columns come from the paths, which prunes files by them."""
-    paths = _list(root / file for file in files)
+    paths = _list(root / file for file in files) + ("" if spec is BARS else ", union_by_name = true")
     if "=" not in str(root):
         types = ", ".join(f"'{name}': {_HIVE[name]}" for name in spec.partition)
         return f"read_parquet({paths}, hive_partitioning = true, hive_types = {{{types}}})"

@@ -25,6 +25,7 @@ expiry date null for spot
 strike double rupees; null unless option
 right varchar CE or PE; null unless option
 """
+_STATED = _IDENTITY.replace("\nstrike ", "\nstated_expiry date as first announced; the contract ended on expiry; null in older files\nstrike ")
 _PRICES = """
 open double rupees
 high double rupees
@@ -213,7 +214,7 @@ session date trading date
 venue varchar NSE or BSE
 segment varchar CM or FO
 token bigint the venue's number; null in files before UDiFF
-{_IDENTITY}
+{_STATED}
 series varchar EQ ...; null for derivatives
 {_PRICES}
 last double rupees, last trade
