@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,16 +20,13 @@ from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
-from fnolake.files import LakeFiles, ignore
+from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import Event, LiveSeen, Notice, Selection, ist_date
-from fnolake.provider.base import SignInHelp
+from fnolake.model import Event, Notice, Selection, ist_date
+from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
-from fnolake.provider.http import Http
-from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.open_evening import open_evening
@@ -37,9 +34,7 @@ from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
-from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import (
-    AccountStatus,
     Check,
     Status,
     lake_status,
@@ -54,9 +49,7 @@ from fnolake.sync.wanted import (
     plan_wanted,
     wanted,
 )
-from fnolake.watch.logs import Log, Teller, open_log
 from fnolake.watch.metrics import each_minute, figures, prometheus_text, write_metrics
-from fnolake.watch.secrets import LakeRedactor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,18 +100,12 @@ def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str
     return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
 
 
-class Lake(LakeFiles):
+class Lake(LakePeople):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
     The ``async_`` methods are coroutines for a program with a loop of its own; their twins block.
     """
-
-    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str]) -> None:
-        super().__init__(settings, store, environ)
-        redactor = LakeRedactor(settings, environ, self.path / "state") if settings.log.file else None
-        self._log = open_log(settings.log, self.path, redactor, self._log_now) if redactor else Log()
-        self._live: LiveSeen | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -139,20 +126,6 @@ class Lake(LakeFiles):
         return lake_status(
             self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
         )
-
-    def accounts(self) -> tuple[AccountStatus, ...]:
-        """Every account that is set up, and whether it is signed in."""
-        found = []
-        for name, account in self.settings.accounts.items():
-            provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
-            budget = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
-            found.append(AccountStatus(
-                name, account.provider, account.generation if account.provider == "shoonya" else "",
-                provider.signed_in, provider.signed_in_until,
-                budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
-                provider.dialect.max_days,
-            ))
-        return tuple(found)
 
     def metrics(self) -> str:
         """Figures of the lake in Prometheus's text format (docs/watching.md); asks no provider."""
@@ -240,27 +213,17 @@ class Lake(LakeFiles):
             async with self._evening(telling, accounts) as evening:
                 report = await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
             self._log.say("warning" if report.stopped else "info", "sync_ended", **report.figures)
-            return report
+        except FnolakeError:
+            await self._tell_of(telling)
+            raise
         finally:
             self._note_metrics(telling)
+        await self._tell_of(telling, report)
+        return report
 
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
         waits, telling = self._waits(None), self._telling(on_event)
         return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, telling, accounts, hopes=waits)
-
-    def _telling(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-        """The listener, with the log beside it; a recording's state is kept for the metrics."""
-        return on_event if isinstance(on_event, Teller) else Teller(self._log, on_event, self._keep_live)
-
-    def _keep_live(self, event: Event) -> None:
-        self._live = event if isinstance(event, LiveSeen) else self._live
-
-    def _log_now(self) -> datetime:
-        """The calendar; the machine's where the emulator that keeps it does not answer, which must not silence the log."""
-        try:
-            return self.clock.now()
-        except ConfigError:
-            return SystemClock().now()
 
     def _note_metrics(self, on_event: Callable[[Event], None]) -> None:
         """Write the metrics file; that it cannot be written is told and stops nothing."""
@@ -325,47 +288,6 @@ class Lake(LakeFiles):
 
         async with each_minute(lambda: self._note_metrics(telling), self.clock, active=self.settings.metrics.file is not None):
             await Daemon(self, writer, self._environ, telling, live).run(stop or asyncio.Event())
-
-    # -- signing in --------------------------------------------------------------------------------------------------
-
-    async def async_login(
-        self, name: str | None = None, *, code: str | None = None, token_ref: str | None = None,
-        open_browser: Callable[[str], object] | None = None, on_address: Callable[[str], None] = lambda _address: None,
-    ) -> str:
-        """
-        Sign in one account; its outcome is recorded.
-
-        Args:
-            name: The account; the only one by default.
-            code: OAuth: a code or the pasted redirected address.
-            token_ref: Adopt a token made elsewhere, ``env:``, ``file:`` or ``keyring:``; never renewed or ended by us.
-            open_browser: OAuth: opens the broker's page.
-            on_address: OAuth: told the page's address.
-
-        Returns:
-            Who is signed in, by the provider's word.
-
-        Raises:
-            LoginRefused: With the provider's text.
-            ConfigError: Something to sign in with is missing.
-        """
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
-            account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
-            redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
-            token = resolve(token_ref, self._environ).reveal() if token_ref else ""
-            who = await sign_in(account, self.store.state, self.clock, SignInHelp(code or "", redirect, on_address, open_browser), token=token)
-        self._log.say("info", "signed_in", account=chosen, adopted=bool(token))
-        return who
-
-    async def async_logout(self, name: str | None = None) -> str:
-        """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
-        self._log.say("info", "signed_out", account=chosen)
-        return chosen
 
     async def async_doctor(self) -> list[Check]:
         """Look at everything a sync needs and say how to mend what is wrong."""

@@ -110,3 +110,12 @@ def test_arguments_become_settings(tmp_path):
 def test_what_cannot_be_used_is_said_with_exit_code_2(arguments, capsys):
     assert main(arguments) == 2
     assert capsys.readouterr().err
+
+
+def test_more_users_can_be_let_in():
+    assert config_of([]).demo == Demo()
+    demo = config_of(["--users", "31"]).demo
+    assert (len(demo.users), demo.users[-1], demo.user_of("FN0031_U")) == (31, "FN0031", "FN0031")
+    assert config_of(["--users", "1"]).demo.users == ("FN0001",)
+    with pytest.raises(ValueError, match="1 to 9999 users"):
+        config_of(["--users", "0"])

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from fnolake import __version__
 from fnolake.cli import (
+    alerts,
     bars,
     capture,
     certify,
@@ -46,7 +47,7 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "metrics", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "metrics", "alert", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -145,6 +146,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, watch):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, watch, alerts):
         part.register(app)
     return app

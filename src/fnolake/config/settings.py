@@ -20,6 +20,7 @@ LIMITS: Final = ("official", "off")
 TIERS: Final = ("daily", "weekly")
 LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
+CAUSES: Final = ("login_needed", "at_risk", "failed_proof", "disk_low", "certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class AccountSettings:
 
 SecretReference = str
 """A text like ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``; empty = not given."""
+
+Hours = str
+"""Two times of day like ``22:00-07:00``, IST; empty = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,23 @@ class AnalyticsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """
+    Table ``[alerts]``: where messages go and which (docs/alerts.md). Without ``to`` nothing is sent.
+
+    ``to`` are references to addresses in apprise's form, which are secrets; ``on`` some of ``CAUSES``. In the hours
+    ``quiet`` (``22:00-07:00``, IST) nothing is sent. Who has to sign in is reminded every ``remind_minutes``; the disk is
+    low when fewer than ``disk_sessions`` more fit.
+    """
+
+    to: tuple[SecretReference, ...] = ()
+    on: tuple[str, ...] = CAUSES[:4]
+    quiet: Hours = ""
+    remind_minutes: float = 60.0
+    disk_sessions: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSettings:
     """
     Table ``[live]``: what ``fnolake live`` streams, besides all spot series and futures.
@@ -228,6 +249,7 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     emulator: str = ""
     clock: str = ""
 

@@ -20,6 +20,7 @@ from fnolake.emulator.config import (
     DEFAULT_TIME,
     DEMO_UNDERLYINGS,
     EmulatorConfig,
+    demo_of,
     parse_limits,
 )
 from fnolake.emulator.firstock_settings import NAMES, FirstockSettings, settings_of
@@ -59,7 +60,7 @@ def config_of(arguments: Sequence[str]) -> EmulatorConfig:
     return EmulatorConfig(
         host=given.host, port=given.port, day=given.date, time=given.time, rate=given.rate, seed=given.seed,
         underlyings=underlyings, masters=tuple(given.masters), rows=given.rows, limits=parse_limits(given.limits),
-        faults=faults, events=events, socket_cap=given.socket_cap,
+        faults=faults, events=events, socket_cap=given.socket_cap, demo=demo_of(given.users),
         session_expired_status=given.session_expired_status, rate_limited_status=given.rate_limited_status,
         redirect_uri=given.redirect_uri, quiet_until=given.quiet_until,
         fault_rate=given.fault_rate, fault_seed=given.fault_seed, recycle_tokens=given.recycle_tokens,
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--recycle-tokens", action="store_true", help="give stocks' tokens again to later contracts, as the exchanges do")
     add("--serve-expired", action="store_true", help="go on serving what expires while the emulator runs")
     add("--socket-cap", type=int, default=100, help="tokens that one socket streams")
+    add("--users", type=int, default=3, help="users who can sign in at both brokers: FN0001, FN0002 and so on (default 3)")
     add("--quiet-until", type=time.fromisoformat, default=DEFAULT_QUIET_UNTIL, help='"no data" from midnight until then (07:00)')
     add("--session-expired-status", type=int, default=401)
     add("--rate-limited-status", type=int, default=400)

@@ -7,6 +7,7 @@ word, as live.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -18,6 +19,7 @@ from fnolake.emulator.streaming import ROUTE, Due, Streaming, Subscription
 from fnolake.emulator.ticks import Tick
 
 BASES = ("NorenWSAPI", "NorenWSTP")
+_ZERO = "0.00"
 _SIGN_IN = {"a": ("ak", "accesstoken"), "c": ("ck", "susertoken")}
 
 
@@ -46,6 +48,7 @@ class _Connection(Streaming):
         elif kind in ("t", "d"):
             for contract in text_of(frame, "k").split("#"):
                 await self._subscribe(kind, contract)
+                await asyncio.sleep(0)
         elif kind in ("u", "ud"):
             await self._unsubscribe(kind, text_of(frame, "k"))
         elif kind == "o":
@@ -55,6 +58,7 @@ class _Connection(Streaming):
         self.signed = self.state.signins.of(text_of(frame, field))
         self.changed.set()
         if self.signed is not None:
+            self.sent.user = self.signed.uid
             await self.send({"t": ack, "uid": self.signed.uid, "s": "OK"})
             return
         await self.send({"t": ack, "uid": text_of(frame, "uid"), "s": "NOT_OK"})
@@ -63,38 +67,42 @@ class _Connection(Streaming):
     async def _subscribe(self, kind: str, contract: str) -> None:
         exchange, _, token = contract.partition("|")
         listing = self.state.listing(exchange, token)
-        capped = len({c for _, c in self.subscribed} | {contract}) > self.state.config.socket_cap
+        capped = self.is_full_for(contract, self.state.config.socket_cap)
         outcome = "capped" if capped else "ok"
         self.state.asked.note("subscribe", provider="shoonya", contract=contract, outcome=outcome)
+        if capped:
+            self.sent.capped.append(contract)
         if listing is None or capped:
             return
         one = self.subscription(listing, kind)
         tick = broker_rows.rupees(listing.tick_paise)
         identity = {"ts": listing.symbol, "pp": "2", "ls": str(listing.lot), "ti": tick}
-        one.shown = self._snapshot(one, self.state.clock.epoch())
-        await self.send({"t": f"{kind}k", "e": exchange, "tk": token, **identity, **one.shown})
+        one.shown = _snapshot(one)
+        one.count.snapshots += await self.send({"t": f"{kind}k", "e": exchange, "tk": token, **identity, **one.shown})
 
     async def _unsubscribe(self, kind: str, contracts: str) -> None:
         for contract in contracts.split("#"):
-            self.subscribed.pop(("t" if kind == "u" else "d", contract), None)
+            self.unsubscribe("t" if kind == "u" else "d", contract)
         await self.send({"t": f"{kind}k", "k": contracts})
 
-    def _snapshot(self, one: Subscription, now_s: float) -> dict[str, str]:
-        tick = one.tape.last_at(now_s)
-        if tick is not None:
-            return _fields(tick, one, now_s)
-        quote = self.state.world.quote(one.listing, self.state.clock.now())
-        return broker_rows.quote_fields(quote, one.listing) | {"ft": str(int(now_s))}
-
-    async def publish(self, due: list[Due]) -> None:
-        for at, one, tick in due:
+    async def publish(self, at: int, due: list[Due]) -> None:
+        for one, tick in due:
             fields = _fields(tick, one, at)
             changed = {key: value for key, value in fields.items() if one.shown.get(key) != value}
             one.shown = fields
             if self.struck("zero_ticks", one) is not None:
-                changed |= dict.fromkeys(("lp", "o", "h", "l", "c", "ap"), "0.00")
+                changed |= dict.fromkeys(("lp", "o", "h", "l", "c", "ap"), _ZERO)
             self.strike_connection(one)
-            await self.send({"t": f"{one.kind}f", "e": one.listing.exchange, "tk": str(one.listing.token), **changed})
+            left = await self.send({"t": f"{one.kind}f", "e": one.listing.exchange, "tk": str(one.listing.token), **changed})
+            told = "v" in changed or "oi" in changed or changed.get("lp", _ZERO) != _ZERO
+            one.count.note(at, left=left, told=told or ("v" not in fields and "ft" in changed))
+
+
+def _snapshot(one: Subscription) -> dict[str, str]:
+    tick = one.tape.last_at(one.since)
+    if tick is not None:
+        return _fields(tick, one, one.since)
+    return broker_rows.quote_fields(one.before, one.listing) | {"ft": str(int(one.since))}
 
 
 def _fields(tick: Tick, one: Subscription, now_s: float) -> dict[str, str]:

@@ -18,6 +18,7 @@ DEFAULT_QUIET_UNTIL = time(7)
 DEFAULT_SEED = 20261120
 DEFAULT_REDIRECT = "http://127.0.0.1:8765/callback"
 OFFICIAL_LIMITS = ((20, 1.0), (200, 60.0))
+MOST_USERS = 9999
 DEMO_UNDERLYINGS = (
     "RELIANCE", "TCS", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "HDFCBANK", "INFY", "ICICIBANK",
     "SBIN", "M&M",
@@ -88,7 +89,7 @@ class EmulatorConfig:
         serve_expired: Contracts that have expired while the emulator runs are still served; nobody knows what the brokers do
             (protocols/shoonya.md, firstock.md: unknown), refusing is the default.
         events: What happens to contracts in their lives, as decoded JSON, see :mod:`fnolake.emulator.events`.
-        socket_cap: Tokens that one socket streams; the rest is silently dropped, as live.
+        socket_cap: Tokens that one socket streams; the rest is silently dropped, as live. 0 = all.
         history_days: Calendar days back that minutes are served.
         quiet_until: From midnight until then every series is "no data", as users met it at night; 00:00 = never.
         session_expired_status: HTTP status of "Session Expired" (nobody knows the live one).
@@ -127,6 +128,18 @@ class EmulatorConfig:
     def starts_at(self, day: date) -> datetime:
         """The aware instant at which the emulated clock starts on ``day``."""
         return datetime.combine(day, self.time, IST)
+
+
+def demo_of(users: int) -> Demo:
+    """
+    The demo user, with so many users in all.
+
+    Raises:
+        ValueError: Fewer than one, or more than have names.
+    """
+    if not 1 <= users <= MOST_USERS:
+        raise ValueError(f"there can be 1 to {MOST_USERS} users, not {users}")
+    return Demo(also=tuple(f"FN{number:04}" for number in range(2, users + 1)))
 
 
 def parse_limits(text: str) -> Limits:

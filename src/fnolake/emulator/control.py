@@ -6,6 +6,7 @@ clock      GET     the emulated instant; POST ``{"set": iso}``, ``{"advance": se
 faults     GET     what is scripted, with ``?log=1`` every random one; POST a script or a list; DELETE all
 truth      GET     ``?session=2026-08-03``: what every contract that was alive did on it, for tests
 asked      GET     counts, peaks and rejections, per user too, and the log; DELETE starts afresh
+sent       GET     what the sockets sent, by connection and contract (``?contracts=0``: sums only); DELETE starts afresh
 signins    GET     live sign-ins per provider and user; POST ``{"revoke": "FN0001"}``, of one ``"provider"`` or both
 providers  GET     which are up; POST ``{"kill": "firstock"}`` resets its connections until ``{"revive": ...}``
 firstock   GET     its settings; POST some of them, such as ``{"empty": "null"}``
@@ -107,6 +108,16 @@ def _forget(state: State, sent: Any, _query: dict[str, str]) -> dict[str, Any]: 
     return _asked(state, sent, {"log": "0"})
 
 
+def _sent(state: State, _sent: Any, query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    """Counters of :mod:`fnolake.emulator.sent`."""
+    return state.sent.shown(contracts=query.get("contracts") != "0")
+
+
+def _forget_sent(state: State, _body: Any, _query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    state.sent.forget()
+    return state.sent.shown(contracts=False)
+
+
 def _signins(state: State, _sent: Any, _query: dict[str, str]) -> dict[str, Any]:  # noqa: ANN401
     return {"shoonya": state.signins.users(), "firstock": state.firstock_signins.users()}
 
@@ -159,5 +170,6 @@ _ROUTES = {
     ("POST", "faults"): _add_faults, ("DELETE", "faults"): _clear_faults, ("GET", "asked"): _asked,
     ("DELETE", "asked"): _forget, ("GET", "signins"): _signins, ("POST", "signins"): _revoke,
     ("GET", "providers"): _providers, ("POST", "providers"): _switch, ("GET", "firstock"): _firstock,
-    ("POST", "firstock"): _set_firstock, ("GET", "truth"): _truth,
+    ("POST", "firstock"): _set_firstock, ("GET", "truth"): _truth, ("GET", "sent"): _sent,
+    ("DELETE", "sent"): _forget_sent,
 }

@@ -219,6 +219,11 @@ class Faults:
         """Forget every fault."""
         self._faults.clear()
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is scripted."""
+        return bool(self._faults)
+
     def report(self) -> list[dict[str, Any]]:
         """Every fault with its counters, in script order."""
         return [

@@ -46,6 +46,7 @@ class FirstockSettings:
         sentinels: Socket deltas carry nulls and 2**63 for members without a value.
         slow_s_per_day: Real seconds that history waits for each calendar day of its span.
         sockets: Sockets that one user may have.
+        socket_cap: Tokens that one socket streams; the rest is silently dropped, as at Shoonya. 0 = all, nobody knows the live one.
         ping_s: Seconds between the socket's pings; a pong is due in half of them.
     """
 
@@ -66,6 +67,7 @@ class FirstockSettings:
     sentinels: bool = False
     slow_s_per_day: float = 0.0
     sockets: int = 3
+    socket_cap: int = 0
     ping_s: float = 20.0
 
     def changed(self, values: Mapping[str, Any]) -> FirstockSettings:
@@ -143,5 +145,5 @@ def _flag(value: Any) -> bool:  # noqa: ANN401 - text or boolean
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "ends_at": lambda value: time.fromisoformat(str(value)), "addresses": _addresses, "sentinels": _flag,
-    "slow_s_per_day": float, "sockets": int, "ping_s": float,
+    "slow_s_per_day": float, "sockets": int, "socket_cap": int, "ping_s": float,
 }

@@ -8,11 +8,12 @@ only; the instruments of one instant share a frame.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, web
 
@@ -23,10 +24,14 @@ from fnolake.emulator.streaming import ROUTE, Due, Streaming, Subscription
 from fnolake.emulator.ticks import PRINTS, STEP_S, Tick
 from fnolake.model import IST
 
+if TYPE_CHECKING:
+    from fnolake.emulator.world import Listing
+
 PATH = ("V2", "ws")
 SENTINEL = 2**63
 LEVELS = 5
 _SIDES = ("best_buy", "best_sell")
+_COUNTED = {"i_volume_traded_today", "i_open_interest"}
 _PRICES = ("i_last_traded_price", "i_open_price", "i_high_price", "i_low_price", "i_average_trade_price")
 
 
@@ -75,6 +80,7 @@ class _Connection(Streaming):
     ) -> None:
         super().__init__(state, "firstock", socket, transport)
         self.signed = signed
+        self.sent.user = signed.uid
 
     async def take(self, text: str | bytes) -> None:
         try:
@@ -86,54 +92,66 @@ class _Connection(Streaming):
             await self._subscribe(tokens)
         elif action == "unsubscribe":
             for key in tokens:
-                self.subscribed.pop(("", key.replace(":", "|")), None)
+                self.unsubscribe("", key.replace(":", "|"))
 
     async def _subscribe(self, keys: Sequence[str]) -> None:
-        """One frame of snapshots; what is not known, or has no price yet, stays silent."""
-        frame = {}
-        for key in keys:
-            exchange, _, token = key.partition(":")
-            listing = self.state.listing(exchange, token)
-            contract, outcome = f"{exchange}|{token}", "unknown" if listing is None else "ok"
+        """One frame of snapshots; what is not known, has no price yet or is beyond the cap stays silent."""
+        frame, ones = {}, []
+        for key, listing in [(key, await self._found(key)) for key in keys]:
+            contract = key.replace(":", "|")
+            outcome = "unknown" if listing is None else "capped" if self.is_full_for(contract, self.state.firstock.socket_cap) else "ok"
             self.state.asked.note("subscribe", provider="firstock", contract=contract, outcome=outcome)
-            if listing is not None:
+            if outcome == "capped":
+                self.sent.capped.append(contract)
+            elif listing is not None:
                 one = self.subscription(listing, "")
-                one.shown = self._snapshot(one)
-                frame[key] = one.shown
-        if frame:
-            await self.send(frame)
+                frame[key] = one.shown = self._snapshot(one)
+                ones.append(one)
+        if frame and await self.send(frame):
+            for one in ones:
+                one.count.snapshots += 1
+
+    async def _found(self, key: str) -> Listing | None:
+        """The listing of ``NFO:12345``, its tape ready; others get their turn between two."""
+        exchange, _, token = key.partition(":")
+        listing = self.state.listing(exchange, token)
+        if listing is not None:
+            self.state.tape(listing, self.state.clock.now().date())
+            await asyncio.sleep(0)
+        return listing
 
     def _snapshot(self, one: Subscription) -> dict[str, Any]:
-        now = self.state.clock.now()
-        tick = one.tape.last_at(now.timestamp())
+        tick = one.tape.last_at(one.since)
         if tick is None:
-            quote = self.state.world.quote(one.listing, now)
-            tick = Tick(int(now.timestamp()), quote.lp, quote.o, quote.h, quote.l, quote.v, quote.oi, quote.ap)
+            quote = one.before
+            tick = Tick(int(one.since), quote.lp, quote.o, quote.h, quote.l, quote.v, quote.oi, quote.ap)
         return fields(tick, one)
 
-    async def publish(self, due: list[Due]) -> None:
-        for _, prints in groupby(due, key=lambda one: one[0]):
-            frame = {}
-            for _, one, tick in prints:
-                now = fields(tick, one)
-                changed = delta(one.shown, now)
-                one.shown = now
-                if self.struck("zero_ticks", one) is not None:
-                    changed |= dict.fromkeys(_PRICES, 0)
-                if self.state.firstock.sentinels:
-                    changed = _with_sentinels(changed)
-                self.strike_connection(one)
-                frame[f"{one.listing.exchange}:{one.listing.token}"] = changed
-            await self.send(frame)
+    async def publish(self, at: int, due: list[Due]) -> None:
+        frame = {}
+        for one, tick in due:
+            now = fields(tick, one)
+            changed = delta(one.shown, now)
+            one.shown = now
+            if self.struck("zero_ticks", one) is not None:
+                changed |= dict.fromkeys(_PRICES, 0)
+            if self.state.firstock.sentinels:
+                changed = _with_sentinels(changed)
+            self.strike_connection(one)
+            frame[f"{one.listing.exchange}:{one.listing.token}"] = changed
+        left = bool(frame) and await self.send(frame)
+        for (one, _), changed in zip(due, frame.values(), strict=True):
+            counted = _COUNTED if one.shown.keys() >= _COUNTED else {"i_feed_time"}
+            told = changed.get("i_last_traded_price", 0) != 0 or not counted.isdisjoint(changed)
+            one.count.note(at, left=left, told=told)
 
 
 def fields(tick: Tick, one: Subscription) -> dict[str, Any]:
     """A print as the wire's members; an index has neither volume nor book, its depth is five empty objects."""
-    listing, close = one.listing, one.close
-    at = datetime.fromtimestamp(tick.at, IST)
+    listing, close = one.listing, one.before.c
     known = {
         "c_exch_seg": listing.exchange, "c_symbol": str(listing.token),
-        "c_exch_feed_time": at.strftime("%d-%b-%Y %H:%M:%S"),
+        "c_exch_feed_time": _feed_time(tick.at),
         "c_net_change_indicator": str(ord("-" if tick.last < close else "+")),
         "i_last_traded_price": tick.last, "i_open_price": tick.open, "i_high_price": tick.high,
         "i_low_price": tick.low, "i_closing_price": close, "close_price": close, "i_feed_time": tick.at,
@@ -156,15 +174,21 @@ def fields(tick: Tick, one: Subscription) -> dict[str, Any]:
     }
 
 
+@lru_cache(16)
+def _feed_time(at: int) -> str:
+    return datetime.fromtimestamp(at, IST).strftime("%d-%b-%Y %H:%M:%S")
+
+
 def delta(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Members that differ; of the depth, by position, what differs of each level. A whole side unchanged is absent."""
     changed = {name: value for name, value in now.items() if before.get(name) != value}
     for side in {*_SIDES} & {*changed} & {*before}:
-        changed[side] = [
-            {name: value for name, value in level.items() if old.get(name) != value}
-            for old, level in zip(before[side], now[side], strict=True)
-        ]
+        changed[side] = [_level(old, level) for old, level in zip(before[side], now[side], strict=True)]
     return changed
+
+
+def _level(old: dict[str, int], level: dict[str, int]) -> dict[str, int]:
+    return {} if old == level else {name: value for name, value in level.items() if old.get(name) != value}
 
 
 def _with_sentinels(changed: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as wall_time
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,14 @@ from fnolake.emulator.firstock_settings import FirstockSettings
 from fnolake.emulator.kept import Kept
 from fnolake.emulator.limits import Limits, Windows
 from fnolake.emulator.replay import Replay
+from fnolake.emulator.sent import Sent
 from fnolake.emulator.signins import SignIns
+from fnolake.emulator.ticks import Tape
+from fnolake.model import IST
 
 if TYPE_CHECKING:
     from fnolake.emulator.listings import Listings
-    from fnolake.emulator.world import Listing, World
+    from fnolake.emulator.world import Listing, Quote, World
 
 BROKERS = ("shoonya", "firstock")
 MASTERS_AT, STRIKES_AT = wall_time(8), wall_time(15, 45)
@@ -82,11 +85,14 @@ class State:
         self.firstock_sockets: Counter[str] = Counter()
         self.down = {name: asyncio.Event() for name in BROKERS}
         self.asked = Asked()
+        self.sent = Sent()
         self.closing = asyncio.Event()
         self.url = ""
         self.kept = Kept()
         self._windows: dict[tuple[str, str, str], Windows] = {}
         self._directories: dict[str, tuple[date, Directory]] = {}
+        self._tapes: dict[tuple[str, int], tuple[Tape, Quote]] = {}
+        self._tapes_of = date.min
 
     @property
     def world(self) -> World:
@@ -148,6 +154,16 @@ class State:
             return None if found is None or (found.expiry or today) < today else found
         too_early, too_late = found.listed > today, found.ends < today and not self.config.serve_expired
         return None if too_early or too_late else found
+
+    def tape(self, listing: Listing, day: date) -> tuple[Tape, Quote]:
+        """A contract's prints on a date, and its quote before the first; kept while sockets ask for that date."""
+        if day != self._tapes_of:
+            self._tapes_of, self._tapes = day, {}
+        key = listing.exchange, listing.token
+        if key not in self._tapes:
+            night = datetime.combine(day, wall_time(), IST)
+            self._tapes[key] = Tape(self.world.minutes(listing, day)), self.world.quote(listing, night)
+        return self._tapes[key]
 
     async def directory(self, name: str = "shoonya", symbol_of: Callable[[Listing], str] = _own_symbol) -> Directory:
         """

@@ -9,44 +9,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from fnolake.emulator import series
 from fnolake.emulator.faults import Ask, Fault
+from fnolake.emulator.sent import Count
 from fnolake.emulator.signins import NEVER, SignIn
 from fnolake.emulator.state import State
 from fnolake.emulator.ticks import Tape, Tick
+from fnolake.emulator.timetable import Timetable
 
 if TYPE_CHECKING:
-    from fnolake.emulator.world import Listing
+    from fnolake.emulator.world import Listing, Quote
 
 CATCH_UP_S = 1800
 ROUTE = "socket"
-Due = tuple[int, "Subscription", Tick]
+Due = tuple["Subscription", Tick]
+_ENCODE = msgspec.json.Encoder()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Subscription:
-    """One contract on one socket; ``shown`` is what its client has been told, ``close`` the previous close in paise."""
+    """
+    One contract on one socket.
+
+    ``since`` is the emulated instant of its snapshot, ``shown`` what its client has been told, ``before`` its quote before the
+    day's first print, ``count`` what has left.
+    """
 
     listing: Listing
     kind: str
     day: date
+    since: float
     tape: Tape
     shown: dict[str, Any]
-    close: int
+    before: Quote
+    count: Count
 
-    @property
-    def contract(self) -> str:
-        """``NFO|12345``."""
-        return f"{self.listing.exchange}|{self.listing.token}"
+    contract: str = ""
+
+    def __post_init__(self) -> None:
+        """Name the contract as the record does: ``NFO|12345``."""
+        self.contract = f"{self.listing.exchange}|{self.listing.token}"
 
 
 class Streaming(ABC):
@@ -67,7 +78,10 @@ class Streaming(ABC):
         self.socket = socket
         self.signed: SignIn | None = None
         self.subscribed: dict[tuple[str, str], Subscription] = {}
+        self._kinds: Counter[str] = Counter()
         self.changed = asyncio.Event()
+        self.sent = state.sent.open(provider, state.clock.epoch())
+        self._table: Timetable[Subscription] = Timetable(series.ist_date_of(state.clock.epoch()))
         self._provider = provider
         self._transport = transport
         self._silent = False
@@ -77,45 +91,70 @@ class Streaming(ABC):
         """Act on one frame of the client's; what is not understood is ignored, as live."""
 
     @abstractmethod
-    async def publish(self, due: list[Due]) -> None:
-        """Send prints, given in time order."""
+    async def publish(self, at: int, due: list[Due]) -> None:
+        """Send the prints of one instant."""
 
     async def serve(self) -> None:
         """Take frames and send prints until either side closes, or the sign-in, the provider or the emulator ends."""
         streaming = asyncio.create_task(self._stream())
         try:
-            async for message in self.socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self.take(message.data)
+            with contextlib.suppress(ConnectionError):
+                async for message in self.socket:
+                    if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                        await self.take(message.data)
         finally:
             streaming.cancel()
+            self.sent.closed, self.sent.ended = self.state.clock.epoch(), self.sent.ended or "client"
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await streaming
 
     def subscription(self, listing: Listing, kind: str) -> Subscription:
         """A new subscription, in force from now on; ``shown`` is left to the caller."""
         now = self.state.clock.now()
-        close = self.state.world.quote(listing, now).c
-        one = Subscription(listing, kind, now.date(), Tape(self.state.world.minutes(listing, now.date())), {}, close)
-        self.subscribed[kind, one.contract] = one
+        contract = f"{listing.exchange}|{listing.token}"
+        tape, before = self.state.tape(listing, now.date())
+        one = Subscription(listing, kind, now.date(), now.timestamp(), tape, {}, before, self.sent.of(contract))
+        self.unsubscribe(kind, contract)
+        self.subscribed[kind, contract] = one
+        self._kinds[contract] += 1
+        if one.day == self._table.day:
+            self._table.add(one, tape)
         self.changed.set()
         return one
 
+    def unsubscribe(self, kind: str, contract: str) -> None:
+        """End a subscription, if there is one."""
+        one = self.subscribed.pop((kind, contract), None)
+        if one is not None:
+            self._table.remove(one)
+            self._kinds[contract] -= 1
+            if not self._kinds[contract]:
+                del self._kinds[contract]
+
+    def is_full_for(self, contract: str, cap: int) -> bool:
+        """Whether a contract would be one more than ``cap``; 0 = there is none."""
+        return bool(cap) and contract not in self._kinds and len(self._kinds) >= cap
+
     def struck(self, name: str, one: Subscription) -> Fault | None:
         """The fault of that name if it strikes this print."""
+        if not self.state.faults.any:
+            return None
         return self.state.faults.strike((name,), Ask(ROUTE, one.contract, one.day, one.day, self._provider))
 
     def strike_connection(self, one: Subscription) -> None:
         """Let a print drop the connection, or leave it open and silent."""
         if self.struck("socket_drop", one) is not None:
-            self._drop()
-        self._silent = self._silent or self.struck("half_open_socket", one) is not None
+            self._drop("dropped")
+        if self.struck("half_open_socket", one) is not None:
+            self._silent, self.sent.ended = True, "silent"
 
-    async def send(self, frame: dict[str, Any]) -> None:
-        """Send one JSON frame, unless the connection is silent or closed."""
+    async def send(self, frame: dict[str, Any]) -> bool:
+        """Send one JSON frame, unless the connection is silent or closed; whether it left."""
         if self._silent or self.socket.closed:
-            return
-        await self.socket.send_str(json.dumps(frame, separators=(",", ":")))
+            return False
+        await self.socket.send_str(_ENCODE.encode(frame).decode())
+        self.sent.frames += 1
+        return True
 
     async def _stream(self) -> None:
         clock = self.state.clock
@@ -124,19 +163,22 @@ class Streaming(ABC):
             await self._wait(sent_s)
             now_s = clock.epoch()
             if self.state.closing.is_set():
+                self.sent.ended = "emulator"
                 await self.socket.close(code=WSCloseCode.GOING_AWAY)
             elif self.state.down[self._provider].is_set():
-                self._drop()
+                self._drop("killed")
                 return
             elif self.signed is not None and (self.signed.ended.is_set() or now_s >= self.signed.dies_at):
+                self.sent.ended = "signed out"
                 await self.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Invalid credentials")
             since = sent_s if 0 <= now_s - sent_s <= CATCH_UP_S else now_s - 60
-            await self.publish(sorted(self._due(since, now_s), key=lambda due: due[0]))
+            for at, due in self._on(now_s).between(since, now_s):
+                await self.publish(at, [(one, tick) for one, tick in due if at > one.since and self._has(one)])
             sent_s = now_s
 
     async def _wait(self, sent_s: float) -> None:
         """Until the next print is due, the clock jumps, what is subscribed changes, or something ends."""
-        due = min((self._tape(one, sent_s).next_after(sent_s) for one in self.subscribed.values()), default=NEVER)
+        due = self._on(sent_s).next_after(sent_s)
         dies_at = NEVER if self.signed is None else self.signed.dies_at
         self.changed.clear()
         signals = [
@@ -151,18 +193,22 @@ class Streaming(ABC):
             for one in waits:
                 one.cancel()
 
-    def _tape(self, one: Subscription, at_s: float) -> Tape:
+    def _on(self, at_s: float) -> Timetable[Subscription]:
+        """The timetable of an instant's date, made anew where the date has changed."""
         day = series.ist_date_of(at_s)
-        if day != one.day:
-            one.day, one.tape = day, Tape(self.state.world.minutes(one.listing, day))
-        return one.tape
+        if day != self._table.day:
+            self._table = Timetable(day)
+            for one in self.subscribed.values():
+                if one.day != day:
+                    one.day, (one.tape, _) = day, self.state.tape(one.listing, day)
+                self._table.add(one, one.tape)
+        return self._table
 
-    def _due(self, since: float, now_s: float) -> Iterator[Due]:
-        for one in list(self.subscribed.values()):
-            for tick in self._tape(one, now_s).between(since, now_s):
-                yield tick.at, one, tick
+    def _has(self, one: Subscription) -> bool:
+        """Whether it is still subscribed."""
+        return self.subscribed.get((one.kind, one.contract)) is one
 
-    def _drop(self) -> None:
-        self._silent = True
+    def _drop(self, why: str) -> None:
+        self._silent, self.sent.ended = True, why
         if self._transport is not None:
             self._transport.abort()

@@ -7,11 +7,11 @@ minute shows its low first). The day's volume grows by quarters, so the last pri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from fnolake.emulator.hashing import Integers
 
 if TYPE_CHECKING:
     from fnolake.emulator.world import Minutes
@@ -20,8 +20,7 @@ STEP_S = 15
 PRINTS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """One print: prices in paise, ``volume`` the day's so far, ``at`` in epoch seconds."""
 
     at: int
@@ -35,46 +34,42 @@ class Tick:
 
 
 class Tape:
-    """A contract-session's prints, found by time without making the others."""
+    """
+    A contract-session's prints, found by time without making the others.
+
+    ``table`` has a row for each traded minute, ascending: what :func:`prints` makes its prints of.
+    """
 
     def __init__(self, minutes: Minutes) -> None:
-        self._m = minutes
-        self._high = np.maximum.accumulate(minutes.high)
-        self._low = np.minimum.accumulate(minutes.low)
+        m = minutes
+        high, low = np.maximum.accumulate(m.high), np.minimum.accumulate(m.low)
+        self.table: Integers = np.stack([
+            m.epoch_s, m.open, m.high, m.low, m.close, np.append(m.open[:1], high[:-1]), np.append(m.open[:1], low[:-1]),
+            m.volume, m.cumulative, m.oi, m.vwap_paise, np.full(len(m.epoch_s), m.open[0] if len(m.open) else 0),
+        ], axis=1).astype(np.int64)
 
     def last_at(self, epoch_s: float) -> Tick | None:
         """The newest print at or before an instant; None before the first."""
-        row = int(np.searchsorted(self._m.epoch_s, epoch_s, "right")) - 1
+        row = int(np.searchsorted(self.table[:, 0], epoch_s, "right")) - 1
         if row < 0:
             return None
-        return self._tick(row, min(int(epoch_s - self._m.epoch_s[row]) // STEP_S, PRINTS - 1))
+        return prints(self.table[row:row + 1])[min(int(epoch_s - self.table[row, 0]) // STEP_S, PRINTS - 1)][0]
 
-    def between(self, after_s: float, until_s: float) -> Iterator[Tick]:
-        """Prints in (after_s, until_s], in time order."""
-        first = max(int(np.searchsorted(self._m.epoch_s, after_s - 60, "left")), 0)
-        for row in range(first, int(np.searchsorted(self._m.epoch_s, until_s, "right"))):
-            for n in range(PRINTS):
-                if after_s < int(self._m.epoch_s[row]) + n * STEP_S <= until_s:
-                    yield self._tick(row, n)
 
-    def next_after(self, epoch_s: float) -> float:
-        """When the next print comes; infinity if none does."""
-        tick = next(self.between(epoch_s, epoch_s + 60), None)
-        if tick is not None:
-            return tick.at
-        row = int(np.searchsorted(self._m.epoch_s, epoch_s, "right"))
-        return float(self._m.epoch_s[row]) if row < len(self._m.epoch_s) else float("inf")
+def prints(rows: Integers) -> list[list[Tick]]:
+    """
+    The four prints of minutes, all first ones, all second ones and so on, each in the order of the rows.
 
-    def _tick(self, row: int, n: int) -> Tick:
-        m = self._m
-        opened, close = int(m.open[row]), int(m.close[row])
-        high, low = int(m.high[row]), int(m.low[row])
-        path = (opened, low, high, close) if close >= opened else (opened, high, low, close)
-        seen = path[: n + 1]
-        day_high, day_low = (int(self._high[row - 1]), int(self._low[row - 1])) if row else (opened, opened)
-        traded = int(m.volume[row])
-        return Tick(
-            int(m.epoch_s[row]) + n * STEP_S, path[n], int(m.open[0]), max(day_high, *seen, opened),
-            min(day_low, *seen, opened), int(m.cumulative[row]) - traded + traded * (n + 1) // PRINTS,
-            int(m.oi[row]), int(m.vwap_paise[row]),
-        )
+    Args:
+        rows: Of tapes' tables, of any contracts.
+    """
+    at, opened, high, low, close, high_before, low_before, traded, cumulative, oi, average, day_open = rows.T
+    rising = close >= opened
+    path = (opened, np.where(rising, low, high), np.where(rising, high, low), close)
+    made, top, bottom = [], high_before, low_before
+    for n, last in enumerate(path):
+        top, bottom = np.maximum(top, last), np.minimum(bottom, last)
+        volume = cumulative - traded + traded * (n + 1) // PRINTS
+        columns = (at + n * STEP_S, last, day_open, top, bottom, volume, oi, average)
+        made.append([Tick(*values) for values in np.stack(columns, axis=1).tolist()])
+    return made

@@ -36,7 +36,7 @@ def lake_checks(settings: Settings, store: Store, calendar: Calendar, now: datet
     return [
         _folder(store), _ledger(store), _writer(store), _private(store), *_room(store), *_calendar(calendar, ist_date(now)),
         _masters(store, calendar, now), *_agreement(store), _findings(store, last), _certificate(store, last), _consent(settings),
-        _log(settings),
+        _log(settings), _alerts(settings),
     ]
 
 
@@ -136,3 +136,8 @@ def _consent(settings: Settings) -> Check:
 def _log(settings: Settings) -> Check:
     file = settings.log.file
     return Check("log", ok=True, detail=f"{file}, level {settings.log.level}" if file else "none is kept; set log.file, or give --log-file")
+
+
+def _alerts(settings: Settings) -> Check:
+    count = len(settings.alerts.to)
+    return Check("alerts", ok=True, detail=f"{count} address{'es' * (count != 1)} told; fnolake alert test tries them" if count else "nobody is told; see [alerts]")
