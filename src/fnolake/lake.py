@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
 from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import Event, Selection, ist_date
+from fnolake.model import Event, LiveSeen, Notice, Selection, ist_date
 from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
@@ -49,6 +49,9 @@ from fnolake.sync.wanted import (
     plan_wanted,
     wanted,
 )
+from fnolake.watch.logs import Log, Teller, open_log
+from fnolake.watch.metrics import each_minute, figures, prometheus_text, write_metrics
+from fnolake.watch.secrets import LakeRedactor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,7 +62,8 @@ if TYPE_CHECKING:
 
 
 def open_lake(
-    path: Path | str, *, write: bool = False, lost: bool = False, settings: Settings | None = None, environ: Mapping[str, str] | None = None
+    path: Path | str, *, write: bool = False, lost: bool = False, settings: Settings | None = None, environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
 ) -> Lake:
     """
     Open a lake; use it as a context manager.
@@ -70,6 +74,7 @@ def open_lake(
         lost: Open a lake whose ledger is lost, to rebuild it.
         settings: Instead of ``lake.toml`` and the environment.
         environ: Instead of the process's environment.
+        overrides: Settings by dotted key that go before ``lake.toml`` and the environment, for example ``{"log.level": "debug"}``.
 
     Raises:
         ConfigError: A setting is wrong, or there is no lake to read.
@@ -78,12 +83,16 @@ def open_lake(
     """
     folder = Path(path).expanduser().absolute()
     variables = os.environ if environ is None else environ
-    chosen = settings or load(folder, variables)
+    chosen = settings or load(folder, variables, overrides)
     store = Store.open(folder, write=write)
     if store.is_lost and not lost:
         store.close()
         raise StoreError(f"{folder}: the ledger is lost, the bars are there; run `fnolake upkeep --rebuild-ledger`")
-    return Lake(chosen, store, variables)
+    try:
+        return Lake(chosen, store, variables)
+    except ConfigError:
+        store.close()
+        raise
 
 
 def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str] | None = None) -> Audit:
@@ -100,10 +109,17 @@ class Lake(LakePeople):
     The ``async_`` methods are coroutines for a program with a loop of its own; their twins block.
     """
 
+    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str]) -> None:
+        super().__init__(settings, store, environ)
+        redactor = LakeRedactor(settings, environ, self.path / "state") if settings.log.file else None
+        self._log = open_log(settings.log, self.path, redactor, self._log_now) if redactor else Log()
+        self._live: LiveSeen | None = None
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._log.ended(error)
         self.close()
 
     def close(self) -> None:
@@ -118,6 +134,22 @@ class Lake(LakePeople):
         return lake_status(
             self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
         )
+
+    def metrics(self) -> str:
+        """Figures of the lake in Prometheus's text format (docs/watching.md); asks no provider."""
+        return prometheus_text(figures(self.store, self.status(), self.clock.now(), self._live))
+
+    def write_metrics(self) -> Path | None:
+        """
+        Replace the file of ``metrics.file`` by :meth:`metrics`; returns it, None where none is set.
+
+        Raises:
+            ConfigError: It cannot be written.
+        """
+        path = self.settings.metrics.file
+        if path is not None:
+            write_metrics(path, self.metrics())
+        return path
 
     def verify(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
@@ -184,18 +216,46 @@ class Lake(LakePeople):
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
+        telling = self._telling(on_event)
         try:
-            async with self._evening(on_event, accounts) as evening:
+            async with self._evening(telling, accounts) as evening:
                 report = await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+            self._log.say("warning" if report.stopped else "info", "sync_ended", **report.figures)
         except FnolakeError:
-            await self._tell_of(on_event)
+            await self._tell_of(telling)
             raise
-        await self._tell_of(on_event, report)
+        finally:
+            self._note_metrics(telling)
+        await self._tell_of(telling, report)
         return report
 
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
-        waits = self._waits(None)
-        return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, hopes=waits)
+        waits, telling = self._waits(None), self._telling(on_event)
+        return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, telling, accounts, hopes=waits)
+
+    def _telling(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+        """The listener, with the log beside it; a recording's state is kept for the metrics."""
+        return on_event if isinstance(on_event, Teller) else Teller(self._log, on_event, self._keep_live)
+
+    def _keep_live(self, event: Event) -> None:
+        self._live = event if isinstance(event, LiveSeen) else self._live
+
+    def _note(self, what: str, **fields: object) -> None:
+        self._log.say("info", what, **fields)
+
+    def _log_now(self) -> datetime:
+        """The calendar; the machine's where the emulator that keeps it does not answer, which must not silence the log."""
+        try:
+            return self.clock.now()
+        except ConfigError:
+            return SystemClock().now()
+
+    def _note_metrics(self, on_event: Callable[[Event], None]) -> None:
+        """Write the metrics file; that it cannot be written is told and stops nothing."""
+        try:
+            self.write_metrics()
+        except FnolakeError as error:
+            on_event(Notice("warning", str(error)))
 
     def _waits(self, selection: Selection | None) -> bool:
         return hopes_for_files(self.store, self.settings.exchange, selection)
@@ -223,7 +283,7 @@ class Lake(LakePeople):
         """
         from fnolake.sync.open_live import open_recorder
 
-        opened = open_recorder(self.settings, self.store, self.clock, self._calendar, self._environ, on_event, accounts, underlyings)
+        opened = open_recorder(self.settings, self.store, self.clock, self._calendar, self._environ, self._telling(on_event), accounts, underlyings)
         async with opened as recorder:
             return await recorder.run(stop or asyncio.Event())
 
@@ -242,15 +302,17 @@ class Lake(LakePeople):
         """
         from fnolake.sync.daemon import Daemon
 
+        telling = self._telling(on_event)
         writer = partial(open_lake, self.path, write=True, settings=self.settings, environ=self._environ)
 
         async def live(_session: date, ends: asyncio.Event) -> None:
             with open_lake(self.path, settings=self.settings, environ=self._environ) as lake:
-                report = await lake.async_live(on_event, ends)
+                report = await lake.async_live(telling, ends)
             if report.stopped:
                 raise SignInLost(report.stopped)
 
-        await Daemon(self, writer, self._environ, on_event, live).run(stop or asyncio.Event())
+        async with each_minute(lambda: self._note_metrics(telling), self.clock, active=self.settings.metrics.file is not None):
+            await Daemon(self, writer, self._environ, telling, live).run(stop or asyncio.Event())
 
     async def async_doctor(self) -> list[Check]:
         """Look at everything a sync needs and say how to mend what is wrong."""

@@ -79,7 +79,11 @@ class LakePeople(LakeFiles):
                 account, self.store.state, self.clock, SignInHelp(code or "", redirect, shown, open_browser, state=link.state), token=token,
             )
         person.forget(self.store.state, chosen)
+        self._note("signed_in", account=chosen, adopted=bool(token))
         return who
+
+    def _note(self, what: str, **fields: object) -> None:
+        """A line for the log, where there is one."""
 
     async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore) -> tuple[str, ...]:
         """
@@ -110,6 +114,7 @@ class LakePeople(LakeFiles):
         chosen = choose_account(self.settings, name)
         async with open_http(self.settings) as http:
             await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
+        self._note("signed_out", account=chosen)
         return chosen
 
     # -- telling people ------------------------------------------------------------------------------------------------

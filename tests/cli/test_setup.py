@@ -113,7 +113,12 @@ def test_the_doctor_says_how_to_mend(terminal: Terminal) -> None:
     assert done.exit_code == 2
     assert "WRONG  disk: 2 GB left" in done.stdout
     assert "free 10 GB" in done.stdout
-    assert terminal("doctor", "--format", "csv").stdout.splitlines()[0] == "name,ok,detail,mend"
+    assert "1 to mend, 0 to look at" in done.stdout
+    terminal.lake.checks = [Check("masters", ok=True, warn=True, detail="of last week", mend="fnolake instruments sync")]
+    warned = terminal("doctor")
+    assert warned.exit_code == 0
+    assert "warn   masters: of last week\n       fnolake instruments sync\n" in warned.stdout
+    assert terminal("doctor", "--format", "csv").stdout.splitlines()[0] == "name,level,detail,mend"
 
 
 def test_a_dry_run_changes_no_setting(terminal: Terminal) -> None:

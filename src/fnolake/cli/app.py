@@ -7,6 +7,7 @@ interrupted. Programming mistakes are not caught. Invariant: nothing heavy is im
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,17 +30,25 @@ from fnolake.cli import (
     run,
     setup,
     sql,
+    watch,
 )
 from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "upkeep",
-    "emulator", "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "exchange",
-    "alert", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "alert",
+    "metrics", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -102,6 +111,13 @@ def _version(*, value: bool) -> None:
         raise typer.Exit
 
 
+def _typed(log_file: str, log_format: LogFormat | None) -> dict[str, object]:
+    """Settings that the root command's options stand for; a file is meant from where the user is."""
+    file = log_file if log_file in {"", "-"} else str(Path(log_file).expanduser().absolute())
+    given = {"log.file": file or None, "log.format": log_format.value if log_format else None}
+    return {key: value for key, value in given.items() if value is not None}
+
+
 def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
     """
     The command line over a lake.
@@ -122,13 +138,15 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         context: typer.Context,
         lake: Annotated[Path, typer.Option("--lake", envvar="FNOLAKE_LAKE", metavar="PATH", help="The lake's folder.")] = Path("~/fnolake"),
         debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+        log_file: Annotated[str, typer.Option("--log-file", metavar="PATH|-", help="Write what happens there; - is stderr.")] = "",
+        log_format: Annotated[LogFormat | None, typer.Option("--log-format", metavar="text|json", help="How log lines look.")] = None,
         version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
     ) -> None:
         del debug, version
-        context.obj = Desk(lake.expanduser().absolute(), opener)
+        context.obj = Desk(lake.expanduser().absolute(), opener, _typed(log_file, log_format))
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, alerts):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, alerts, watch):
         part.register(app)
     return app

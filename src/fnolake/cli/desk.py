@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,20 +30,23 @@ class Interrupted(BaseException):
     """The user pressed Ctrl-C and the line has stopped in good order."""
 
 
-def open_real_lake(path: Path, *, write: bool = False, lost: bool = False) -> AbstractContextManager[Any]:
+def open_real_lake(
+    path: Path, *, write: bool = False, lost: bool = False, overrides: Mapping[str, object] | None = None
+) -> AbstractContextManager[Any]:
     """The facade, imported only when a command needs it: it brings the heavy libraries."""
     from fnolake.lake import open_lake
 
-    opened: AbstractContextManager[Any] = open_lake(path, write=write, lost=lost)
+    opened: AbstractContextManager[Any] = open_lake(path, write=write, lost=lost, overrides=overrides)
     return opened
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The lake that this command line speaks of; ``opener`` is passed in by tests."""
+    """The lake that this command line speaks of; ``opener`` is passed in by tests, ``overrides`` are settings that were typed."""
 
     lake: Path
     opener: OpenLake = field(default=open_real_lake)
+    overrides: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -64,7 +67,8 @@ class Desk:
         """
         if not self.is_there:
             raise ConfigError(f"no lake at {self.lake}: run `fnolake init`, or name another with --lake")
-        return self.opener(self.lake, write=write, lost=lost)
+        typed = {"overrides": self.overrides} if self.overrides else {}
+        return self.opener(self.lake, write=write, lost=lost, **typed)
 
 
 def desk_of(context: typer.Context) -> Desk:

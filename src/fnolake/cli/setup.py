@@ -241,13 +241,14 @@ def doctor(context: typer.Context, form: FormatOption = None) -> None:
 
     In Python: lake.async_doctor.
 
-    Exit 2 if anything is.
+    WRONG has to be mended (exit 2), warn should be looked at.
     """
     with desk_of(context).open() as lake:
         checks: list[Any] = run(lake.async_doctor())
     if form is None:
         render_value(checks, None, view.check_lines(checks))
     else:
-        render_rows([{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in checks], form)
+        shown = [{"name": one.name, "level": one.level, "detail": one.detail, "mend": one.mend if one.level != "ok" else ""} for one in checks]
+        render_rows(shown, form)
     if not all(check.ok for check in checks):
         raise typer.Exit(2)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fnolake.sync.status import AccountStatus, Check, Status
 
 BAR_WIDTH = 40
+_SHOWN = {"ok": "ok   ", "warn": "warn ", "fail": "WRONG"}
 REDIRECT = "http://127.0.0.1:8765/callback"
 """Where the browser comes back to when nothing else is set."""
 
@@ -98,11 +99,15 @@ def without_echoes(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def check_lines(checks: Iterable[Check]) -> Iterator[str]:
-    """One line a check, and how to mend what is wrong."""
-    for check in checks:
-        yield f"{'ok   ' if check.ok else 'WRONG'}  {check.name}: {check.detail}"
-        if not check.ok and check.mend:
+    """One line a check, and how to mend what is wrong; at the end how many are."""
+    found = list(checks)
+    for check in found:
+        yield f"{_SHOWN[check.level]}  {check.name}: {check.detail}"
+        if check.level != "ok" and check.mend:
             yield f"       {check.mend}"
+    wrong, warned = (sum(check.level == level for check in found) for level in ("fail", "warn"))
+    yield ""
+    yield f"{wrong} to mend, {warned} to look at" if wrong or warned else "Nothing is wrong."
 
 
 def register_lines(redirect: str) -> list[str]:

@@ -19,6 +19,8 @@ GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 TIERS: Final = ("daily", "weekly")
 CAUSES: Final = ("login_needed", "at_risk", "failed_proof", "disk_low", "certificate")
+LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,27 @@ class LiveSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """
+    Table ``[log]``: ``file`` is relative to the lake, ``-`` the standard error, empty no log (docs/watching.md).
+
+    Lines below ``level`` are left out; each day has a file of its own, and ``keep_days`` of them stay.
+    """
+
+    file: str = ""
+    level: str = "info"
+    format: str = "text"
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Table ``[metrics]``: ``file`` is where figures for Prometheus are written, relative to the lake; None writes none."""
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarSettings:
     """Table ``[calendar]``: ``additions`` is a file of your own facts, relative to the lake."""
 
@@ -225,6 +248,8 @@ class Settings:
     analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     emulator: str = ""
     clock: str = ""
 

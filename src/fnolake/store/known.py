@@ -181,6 +181,12 @@ def requests(ledger: Ledger) -> pl.DataFrame:
     return ledger.frame("select * from requests order by started_us, request_key", REQUEST_SCHEMA)
 
 
+def request_counts(ledger: Ledger) -> list[tuple[str, str, str, int]]:
+    """How many requests ended how: (provider, account, outcome, count), in that order."""
+    counted = ledger.rows("select provider, account, outcome, count(*) from requests group by 1, 2, 3 order by 1, 2, 3")
+    return [(str(provider), str(account), str(outcome), int(str(count))) for provider, account, outcome, count in counted]
+
+
 def request_keys(ledger: Ledger, provider: str) -> set[str]:
     """Keys of a provider's requests."""
     return {str(row[0]) for row in ledger.rows("select request_key from requests where provider = ?", (provider,))}

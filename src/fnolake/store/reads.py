@@ -37,6 +37,10 @@ class StoreReads:
         self._ledger = ledger
         self._book = InstrumentBook(ledger)
 
+    def ledger_version(self) -> int:
+        """The version of the ledger on disk."""
+        return int(self._ledger.meta("ledger_version") or 0)
+
     def masters_taken(self, day: date, provider: str | None = None) -> bool:
         """Whether a master of that day is here, of that provider where one is named."""
         return bool(self._ledger.rows("select 1 from masters where day = ? and provider = coalesce(?, provider) limit 1", (days(day), provider)))
@@ -152,6 +156,10 @@ class StoreReads:
     def requests(self) -> pl.DataFrame:
         """Every request recorded: ``known.REQUEST_SCHEMA``, in order of start."""
         return known.requests(self._ledger)
+
+    def request_counts(self) -> list[tuple[str, str, str, int]]:
+        """How many requests ended how: (provider, account, outcome, count), in that order."""
+        return known.request_counts(self._ledger)
 
     def request_keys(self, provider: str) -> set[str]:
         """Keys of a provider's requests."""

@@ -1,51 +1,39 @@
-"""What is wrong, and how to mend it: one check after the other, each a value. Asks the provider one cheap question."""
+"""What is wrong, and how to mend it: one check after the other, each a value. Asks each provider one cheap question."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
-from fnolake.config import Settings
+from fnolake.config import AccountSettings, Settings
 from fnolake.errors import FnolakeError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, ist_date
+from fnolake.model import Clock
+from fnolake.model.session import IST
 from fnolake.provider.http import Http
 from fnolake.secret import resolve
 from fnolake.store.store import Store
+from fnolake.sync.checkup import lake_checks
 from fnolake.sync.connect import SECRETS, make_provider, open_http
-from fnolake.sync.status import Check, differing_line
+from fnolake.sync.status import Check
 
-ROOM_BYTES = 2 << 30
-"""Free space below which a warning is due: a whole session takes about 60 MB, its making twice that."""
+HOSTS: Mapping[str, str] = {"shoonya": "https://api.shoonya.com", "firstock": "https://api.firstock.in"}
+"""Whose clock is looked at: the providers' own hosts, where no address is set."""
+SLOW_S, WRONG_S = 5.0, 25.0
+"""A Date header has whole seconds and came a while ago; one-time passwords change every 30 s."""
 
 
 async def examine(settings: Settings, store: Store, calendar: Calendar, clock: Clock, environ: Mapping[str, str]) -> list[Check]:
     """All checks, in the order in which they should be mended."""
-    checks = [_folder(store), _room(store), _calendar(calendar, clock), _accounts(settings)]
+    checks = [_accounts(settings)]
     checks += [check for name in settings.accounts for check in _secrets(settings, name, environ)]
     async with open_http(settings) as http:
+        addresses = {account.provider: _address(settings, account) for account in settings.accounts.values()}
+        checks += [await clock_check(http, provider, address, clock) for provider, address in addresses.items() if address]
         for name in settings.accounts:
             checks.append(await _sign_in(settings, name, http, store, clock, environ))
-    checks += [_masters(store, clock), *_agreement(store), _consent(settings)]
-    return checks
-
-
-def _folder(store: Store) -> Check:
-    ok = os.access(store.path, os.W_OK)
-    return Check("lake", ok, f"{store.path} can be written" if ok else f"{store.path} cannot be written", "" if ok else "change its owner or mode")
-
-
-def _room(store: Store) -> Check:
-    free = shutil.disk_usage(store.path).free
-    return Check("disk", free > ROOM_BYTES, f"{free / 1e9:.1f} GB free", "" if free > ROOM_BYTES else "free some space, or move the lake")
-
-
-def _calendar(calendar: Calendar, clock: Clock) -> Check:
-    today = ist_date(clock.now())
-    status = calendar.status(today)
-    mend = "" if status != "unknown" else "add its hours to the [calendar] additions file, with their source"
-    return Check("calendar", status != "unknown", f"{today} is {status}", mend)
+    return [*lake_checks(settings, store, calendar, clock.now()), *checks]
 
 
 def _accounts(settings: Settings) -> Check:
@@ -67,29 +55,42 @@ def _secrets(settings: Settings, name: str, environ: Mapping[str, str]) -> list[
     return checks
 
 
+def _address(settings: Settings, account: AccountSettings) -> str:
+    """A place of the account's provider that answers without a sign-in; empty for third parties."""
+    given = {
+        "shoonya": settings.shoonya.rest_legacy if account.generation == "legacy" else settings.shoonya.rest_oauth,
+        "firstock": settings.firstock.rest,
+    }.get(account.provider, "")
+    return given or HOSTS.get(account.provider, "")
+
+
+async def clock_check(http: Http, provider: str, address: str, clock: Clock) -> Check:
+    """This machine's clock against the Date header of the provider; whatever else it answers does not matter."""
+    name = f"clock and {provider}"
+    try:
+        said = (await http.get(f"{address}/")).headers.get("date", "")
+    except FnolakeError as error:
+        return Check(name, ok=False, detail="no answer", mend=str(error))
+    try:
+        off_s = clock.wall() - parsedate_to_datetime(said).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return Check(name, ok=True, detail="reachable; it says no time to compare with")
+    mend = "let the system set the clock by itself (timedatectl set-ntp true): one-time passwords depend on it"
+    if abs(off_s) <= SLOW_S:
+        return Check(name, ok=True, detail=f"reachable, in step within {SLOW_S:g} s")
+    way = "ahead" if off_s > 0 else "behind"
+    return Check(name, abs(off_s) <= WRONG_S, f"this machine is {abs(off_s):,.0f} s {way}", mend, warn=True)
+
+
 async def _sign_in(settings: Settings, name: str, http: Http, store: Store, clock: Clock, environ: Mapping[str, str]) -> Check:
     try:
         provider = make_provider(settings, name, http, store.state, clock, environ)
         if not provider.signed_in:
             return Check(f"{name} sign-in", ok=False, detail="not signed in", mend=f"fnolake login {name}")
-        return Check(f"{name} sign-in", ok=True, detail=f"works: {await provider.check()}")
+        return Check(f"{name} sign-in", ok=True, detail=f"works: {await provider.check()}{_until(provider.signed_in_until)}")
     except FnolakeError as error:
         return Check(f"{name} sign-in", ok=False, detail=type(error).__name__, mend=str(error))
 
 
-def _masters(store: Store, clock: Clock) -> Check:
-    taken = store.masters_taken(ist_date(clock.now()))
-    return Check("masters", taken, "today's are taken" if taken else "today's are not taken", "" if taken else "fnolake instruments sync")
-
-
-def _agreement(store: Store) -> list[Check]:
-    """What two providers list differently; nothing where only one has been asked. Nobody can mend it here, so it is never wrong."""
-    if store.masters()["provider"].n_unique() < 2:
-        return []
-    return [Check("providers agree", ok=True, detail=differing_line(store.listing_differences()) or "on every contract that both list")]
-
-
-def _consent(settings: Settings) -> Check:
-    asked = settings.exchange.consent
-    mend = "" if asked else "set consent = true under [exchange] in lake.toml: fewer requests, and every session is proven"
-    return Check("exchange files", asked, "fetched with your consent" if asked else "not fetched", mend)
+def _until(instant: datetime | None) -> str:
+    return f", until {instant.astimezone(IST):%Y-%m-%d %H:%M}" if instant else ""

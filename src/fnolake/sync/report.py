@@ -58,6 +58,15 @@ class SyncReport:
     certificates: tuple[str, ...] = ()
 
     @property
+    def figures(self) -> dict[str, object]:
+        """The report in a log line's fields."""
+        return {
+            "sessions": [day.isoformat() for day in self.sessions], "bars": self.bars, "requests": self.requests, "failed_requests": self.failed_requests,
+            "gaps": self.gaps, "covered": self.covered, "listed": self.listed, "verified": self.verified, "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+        }
+
+    @property
     def lines(self) -> list[str]:
         """The report in a few sentences for a person."""
         text = [self._head]

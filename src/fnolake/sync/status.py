@@ -52,12 +52,18 @@ class AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that doctor looked at, and how to mend it."""
+    """One thing that doctor looked at, and how to mend it. ``warn``: nothing is broken yet, but somebody should look."""
 
     name: str
     ok: bool
     detail: str
     mend: str = ""
+    warn: bool = False
+
+    @property
+    def level(self) -> str:
+        """``ok``, ``warn`` or ``fail``."""
+        return "fail" if not self.ok else "warn" if self.warn else "ok"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What an operator watches: one log of what happens, and figures for a monitor. Reads, and decides nothing."""
