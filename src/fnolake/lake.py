@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
 from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import Event, Notice, Selection, ist_date
+from fnolake.model import Event, LiveSeen, Notice, Selection, ist_date
 from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
@@ -49,7 +49,9 @@ from fnolake.sync.wanted import (
     plan_wanted,
     wanted,
 )
+from fnolake.watch.logs import Log, Teller, open_log
 from fnolake.watch.metrics import each_minute, figures, prometheus_text, write_metrics
+from fnolake.watch.secrets import LakeRedactor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,6 +108,12 @@ class Lake(LakePeople):
 
     The ``async_`` methods are coroutines for a program with a loop of its own; their twins block.
     """
+
+    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str]) -> None:
+        super().__init__(settings, store, environ)
+        redactor = LakeRedactor(settings, environ, self.path / "state") if settings.log.file else None
+        self._log = open_log(settings.log, self.path, redactor, self._log_now) if redactor else Log()
+        self._live: LiveSeen | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -224,6 +232,23 @@ class Lake(LakePeople):
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
         waits, telling = self._waits(None), self._telling(on_event)
         return open_evening(self.settings, self.store, self.clock, self._calendar, self._environ, telling, accounts, hopes=waits)
+
+    def _telling(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+        """The listener, with the log beside it; a recording's state is kept for the metrics."""
+        return on_event if isinstance(on_event, Teller) else Teller(self._log, on_event, self._keep_live)
+
+    def _keep_live(self, event: Event) -> None:
+        self._live = event if isinstance(event, LiveSeen) else self._live
+
+    def _note(self, what: str, **fields: object) -> None:
+        self._log.say("info", what, **fields)
+
+    def _log_now(self) -> datetime:
+        """The calendar; the machine's where the emulator that keeps it does not answer, which must not silence the log."""
+        try:
+            return self.clock.now()
+        except ConfigError:
+            return SystemClock().now()
 
     def _note_metrics(self, on_event: Callable[[Event], None]) -> None:
         """Write the metrics file; that it cannot be written is told and stops nothing."""

@@ -12,7 +12,7 @@ from functools import partial
 
 from fnolake.config import CAUSES
 from fnolake.errors import FnolakeError
-from fnolake.files import ignore
+from fnolake.files import LakeFiles, ignore
 from fnolake.model import FAILED, Delivery, Event, Notice
 from fnolake.notify import Notifier
 from fnolake.provider.base import SignInHelp
@@ -25,10 +25,9 @@ from fnolake.sync.facts import look
 from fnolake.sync.report import SyncReport
 from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import AccountStatus
-from fnolake.watched import LakeWatched
 
 
-class LakePeople(LakeWatched):
+class LakePeople(LakeFiles):
     """The part of a lake that has to do with people and their accounts."""
 
     def accounts(self) -> tuple[AccountStatus, ...]:
@@ -80,8 +79,11 @@ class LakePeople(LakeWatched):
                 account, self.store.state, self.clock, SignInHelp(code or "", redirect, shown, open_browser, state=link.state), token=token,
             )
         person.forget(self.store.state, chosen)
-        self._log.say("info", "signed_in", account=chosen, adopted=bool(token))
+        self._note("signed_in", account=chosen, adopted=bool(token))
         return who
+
+    def _note(self, what: str, **fields: object) -> None:
+        """A line for the log, where there is one."""
 
     async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore) -> tuple[str, ...]:
         """
@@ -112,7 +114,7 @@ class LakePeople(LakeWatched):
         chosen = choose_account(self.settings, name)
         async with open_http(self.settings) as http:
             await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
-        self._log.say("info", "signed_out", account=chosen)
+        self._note("signed_out", account=chosen)
         return chosen
 
     # -- telling people ------------------------------------------------------------------------------------------------

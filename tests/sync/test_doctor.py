@@ -89,6 +89,12 @@ def test_a_log_is_shown(lake: Path) -> None:
     assert looked(lake, settings=settings)["log"].detail == "fnolake.log, level info"
 
 
+def test_who_is_told_is_counted(lake: Path) -> None:
+    assert looked(lake)["alerts"].detail == "nobody is told; see [alerts]"
+    settings = load(lake, {"FNOLAKE_ALERTS__TO": "env:A,env:B"})
+    assert looked(lake, settings=settings)["alerts"].detail.startswith("2 addresses are told")
+
+
 class Shifted(SystemClock):
     def __init__(self, by_s: float) -> None:
         self.by_s = by_s

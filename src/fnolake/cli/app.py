@@ -47,7 +47,8 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "metrics", "alert", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "alert",
+    "metrics", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -146,6 +147,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, watch, alerts):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, alerts, watch):
         part.register(app)
     return app

@@ -28,7 +28,5 @@ from fnolake.config.settings import (
 from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
-    "CAUSES", "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AlertSettings", "AnalyticsSettings", "CalendarSettings",
-    "ExchangeSettings", "FirstockSettings", "FreshnessSettings", "HttpSettings", "LogSettings", "MetricsSettings", "RepairSettings",
-    "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
+    "CAUSES", "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AlertSettings", "AnalyticsSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings", "FreshnessSettings", "HttpSettings", "LogSettings", "MetricsSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
 ]

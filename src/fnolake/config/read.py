@@ -57,9 +57,9 @@ _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "strikes": (0, 1000), "expiries": (1, 20), "silence_s": (0.05, 600),
-    "keep_days": (1, 3650), "remind_minutes": (1, 1440), "disk_sessions": (0, 10_000), "evening_minutes": (1, 1440), "rate": (0, 1),
-    "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "strikes": (0, 1000), "expiries": (1, 20),
+    "silence_s": (0.05, 600), "remind_minutes": (1, 1440), "disk_sessions": (0, 10_000), "evening_minutes": (1, 1440),
+    "rate": (0, 1), "keep_days": (1, 3650), "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "generation": GENERATIONS, "limits": LIMITS, "alerts.on": CAUSES, "log.level": LEVELS, "log.format": LOG_FORMATS,
@@ -239,7 +239,7 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         freshness=FreshnessSettings(**table("freshness")),
         repair=RepairSettings(**table("repair")), live=LiveSettings(**table("live")),
         analytics=AnalyticsSettings(**table("analytics")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
-        log=LogSettings(**table("log")), metrics=MetricsSettings(**table("metrics")),
         alerts=AlertSettings(**table("alerts")),
+        log=LogSettings(**table("log")), metrics=MetricsSettings(**table("metrics")),
         **table(),
     )

@@ -18,9 +18,9 @@ PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 TIERS: Final = ("daily", "weekly")
+CAUSES: Final = ("login_needed", "at_risk", "failed_proof", "disk_low", "certificate")
 LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
-CAUSES: Final = ("login_needed", "at_risk", "failed_proof", "disk_low", "certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,9 @@ class Settings:
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
-    alerts: AlertSettings = field(default_factory=AlertSettings)
     emulator: str = ""
     clock: str = ""
 

@@ -140,4 +140,5 @@ def _log(settings: Settings) -> Check:
 
 def _alerts(settings: Settings) -> Check:
     count = len(settings.alerts.to)
-    return Check("alerts", ok=True, detail=f"{count} address{'es' * (count != 1)} told; fnolake alert test tries them" if count else "nobody is told; see [alerts]")
+    said = f"{count} address{'es are' if count != 1 else ' is'} told; fnolake alert test tries them"
+    return Check("alerts", ok=True, detail=said if count else "nobody is told; see [alerts]")
