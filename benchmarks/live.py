@@ -207,6 +207,8 @@ def bars(ticks: pl.DataFrame, world: World, contracts: list[Contract], until_s: 
         true.append(pl.DataFrame([np.full(len(m), one.contract), m.epoch_s, m.open, m.high, m.low, m.close, m.volume, m.phase], schema=[*names, "phase"]))
     ended = pl.concat(true).filter(pl.col("minute") < until_s, pl.col("phase") > 0)
     equal = ended.join(made, on=names, how="semi").height
+    for minute, count in ended.join(made, on=names, how="anti").group_by("minute").len().sort("minute").rows():
+        print(f"  {count} not equal at {time.strftime('%H:%M', time.gmtime(minute + 19_800))}")
     return equal, ended.height - equal
 
 
