@@ -9,7 +9,7 @@ SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
 
 FLOORS = [
     ["errors"], ["secret"], ["config"], ["model"], ["market"], ["provider"], ["normalize", "checks", "minutes"], ["verify"], ["store"], ["query"],
-    ["sync"], ["notify"], ["export"], ["reads"], ["files"], ["lake"], ["cli", "web"], ["emulator"], ["testing"],
+    ["sync"], ["notify"], ["export"], ["reads"], ["files"], ["people"], ["lake"], ["cli", "web"], ["emulator"], ["testing"],
 ]
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
 EMULATOR_MAY_BE_STARTED_BY = {"cli"}

@@ -202,3 +202,18 @@ def test_every_number_that_a_table_knows_arrives_from_the_environment(tmp_path: 
             if isinstance(value, int | float) and not isinstance(value, bool):
                 found = load(tmp_path, {f"FNOLAKE_{table.upper()}__{name.upper()}": str(value / 2 if isinstance(value, float) else value + 1)})
                 assert getattr(getattr(found, table), name) != value, f"{table}.{name}"
+
+def test_places_of_alerts_are_references_and_causes_are_known(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, '[alerts]\nto = ["env:A", "file:mail.url"]\non = ["at_risk"]\nquiet = "22:00-07:00"\n')
+    alerts = load(lake, {}).alerts
+    assert (alerts.to, alerts.on, alerts.quiet) == (("env:A", f"file:{lake / 'mail.url'}"), ("at_risk",), "22:00-07:00")
+    assert load(lake, {"FNOLAKE_ALERTS__TO": "env:B, env:C"}).alerts.to == ("env:B", "env:C")
+    for name, text, said in (
+        ("TO", "env:A,tgram://hunter2/1", "a secret may not stand here"), ("ON", "at_risk,at_rest", "'at_rest', but must be one of login_needed"),
+        ("QUIET", "22-7", "two times of day"), ("REMIND_MINUTES", "0", "between 1 and 1440"),
+    ):
+        with pytest.raises(ConfigError, match=said) as raised:
+            load(lake, {f"FNOLAKE_ALERTS__{name}": text})
+        assert "hunter2" not in str(raised.value)
+    with pytest.raises(ConfigError, match=r"alerts.to is what is given, but must be a list"):
+        load(lake_with(tmp_path, "[alerts]\nto = 5\n"), {})

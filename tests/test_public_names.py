@@ -14,7 +14,7 @@ from fnolake.lake import Lake
 SRC = Path(__file__).resolve().parents[1] / "src" / "fnolake"
 HEAVY = ("polars", "pyarrow", "deltalake", "numpy", "aiohttp", "rich", "typer")
 LAKE = {
-    "accounts", "async_doctor", "async_live", "async_login", "async_logout", "async_sync", "async_take_masters", "at_risk", "audit", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "export", "gaps", "import_files", "instrument_history", "instruments", "live_score", "path", "plan", "repairs", "rolls", "scan", "sql", "status", "sync", "take_files", "to_pandas", "upkeep", "verify",
+    "accounts", "alerts", "async_alert", "async_ask_people", "async_doctor", "async_live", "async_login", "async_logout", "async_run", "async_sync", "async_take_masters", "at_risk", "audit", "bars", "calendar", "chain", "clock", "close", "compare", "continuous", "coverage", "export", "gaps", "import_files", "instrument_history", "instruments", "live_score", "path", "plan", "repairs", "rolls", "scan", "sql", "status", "sync", "take_files", "to_pandas", "upkeep", "verify",
 }
 
 

@@ -13,22 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fnolake.config import Settings, load
-from fnolake.errors import ConfigError, StoreError
-from fnolake.files import LakeFiles, ignore
+from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
+from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
 from fnolake.model import Event, Selection, ist_date
-from fnolake.provider.base import SignInHelp
+from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
-from fnolake.provider.http import Http
-from fnolake.secret import resolve
 from fnolake.store.store import Store
-from fnolake.sync.connect import budget_used, choose_account, make_account, make_provider, open_http
 from fnolake.sync.doctor import examine
 from fnolake.sync.evening import Evening
 from fnolake.sync.open_evening import open_evening
@@ -36,9 +34,7 @@ from fnolake.sync.outlook import outlook, warned
 from fnolake.sync.plan import Plan
 from fnolake.sync.report import Kept, SyncReport
 from fnolake.sync.sample import count_looks
-from fnolake.sync.sign_in import sign_in
 from fnolake.sync.status import (
-    AccountStatus,
     Check,
     Status,
     lake_status,
@@ -97,7 +93,7 @@ def audit_files(path: Path, preset: str | None = None, mapping: Mapping[str, str
     return audit(path, layout_of(preset, mapping), Calendar.bundled(), None, SystemClock().now())
 
 
-class Lake(LakeFiles):
+class Lake(LakePeople):
     """
     An open lake. Sessions given as start and end are inclusive; tables that come out are polars.
 
@@ -122,20 +118,6 @@ class Lake(LakeFiles):
         return lake_status(
             self.store, self.path, self.accounts(), self._calendar, self.clock.now(), chosen, self.settings.freshness, waits=self._waits(selection),
         )
-
-    def accounts(self) -> tuple[AccountStatus, ...]:
-        """Every account that is set up, and whether it is signed in."""
-        found = []
-        for name, account in self.settings.accounts.items():
-            provider = make_provider(self.settings, name, Http(), self.store.state, self.clock, self._environ)
-            budget = budget_used(self.settings, name, provider, self.store.state, self.clock, self._calendar)
-            found.append(AccountStatus(
-                name, account.provider, account.generation if account.provider == "shoonya" else "",
-                provider.signed_in, provider.signed_in_until,
-                budget.allowance if budget.limited else 0, budget.used if budget.limited else 0, budget.seconds,
-                provider.dialect.max_days,
-            ))
-        return tuple(found)
 
     def verify(
         self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
@@ -202,8 +184,14 @@ class Lake(LakeFiles):
             Safe; what was committed stays.
         """
         need_a_session(selection or Selection(), self._calendar, self.clock.now())
-        async with self._evening(on_event, accounts) as evening:
-            return await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+        try:
+            async with self._evening(on_event, accounts) as evening:
+                report = await evening.run(from_start(selection, self.settings.sync.start), stop or asyncio.Event())
+        except FnolakeError:
+            await self._tell_of(on_event)
+            raise
+        await self._tell_of(on_event, report)
+        return report
 
     def _evening(self, on_event: Callable[[Event], None], accounts: Sequence[str] = ()) -> AbstractAsyncContextManager[Evening]:
         waits = self._waits(None)
@@ -244,43 +232,25 @@ class Lake(LakeFiles):
         async with self._evening(on_event) as evening:
             return await evening.take_masters(again=True)
 
-    # -- signing in --------------------------------------------------------------------------------------------------
-
-    async def async_login(
-        self, name: str | None = None, *, code: str | None = None, token_ref: str | None = None,
-        open_browser: Callable[[str], object] | None = None, on_address: Callable[[str], None] = lambda _address: None,
-    ) -> str:
+    async def async_run(self, stop: asyncio.Event | None = None, on_event: Callable[[Event], None] = ignore) -> None:
         """
-        Sign in one account; its outcome is recorded.
-
-        Args:
-            name: The account; the only one by default.
-            code: OAuth: a code or the pasted redirected address.
-            token_ref: Adopt a token made elsewhere, ``env:``, ``file:`` or ``keyring:``; never renewed or ended by us.
-            open_browser: OAuth: opens the broker's page.
-            on_address: OAuth: told the page's address.
-
-        Returns:
-            Who is signed in, by the provider's word.
+        Run the lake's days unattended until ``stop``, see ``sync.daemon``; open for reading, it writes through a lake of its own.
 
         Raises:
-            LoginRefused: With the provider's text.
-            ConfigError: Something to sign in with is missing.
+            StoreLocked: Another process runs this lake.
+            ConfigError: No account is set up.
         """
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            provider = make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ, strict=not token_ref)
-            account = make_account(self.settings, chosen, provider, self.store.state, self.clock, self._calendar)
-            redirect = self.settings.shoonya.redirect if provider.name == "shoonya" else ""
-            token = resolve(token_ref, self._environ).reveal() if token_ref else ""
-            return await sign_in(account, self.store.state, self.clock, SignInHelp(code or "", redirect, on_address, open_browser), token=token)
+        from fnolake.sync.daemon import Daemon
 
-    async def async_logout(self, name: str | None = None) -> str:
-        """End the sign-in of one account (an adopted one is only forgotten); returns its name."""
-        chosen = choose_account(self.settings, name)
-        async with open_http(self.settings) as http:
-            await make_provider(self.settings, chosen, http, self.store.state, self.clock, self._environ).logout()
-        return chosen
+        writer = partial(open_lake, self.path, write=True, settings=self.settings, environ=self._environ)
+
+        async def live(_session: date, ends: asyncio.Event) -> None:
+            with open_lake(self.path, settings=self.settings, environ=self._environ) as lake:
+                report = await lake.async_live(on_event, ends)
+            if report.stopped:
+                raise SignInLost(report.stopped)
+
+        await Daemon(self, writer, self._environ, on_event, live).run(stop or asyncio.Event())
 
     async def async_doctor(self) -> list[Check]:
         """Look at everything a sync needs and say how to mend what is wrong."""

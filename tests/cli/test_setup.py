@@ -54,6 +54,7 @@ def test_an_account_is_added_listed_and_removed(terminal: Terminal, monkeypatch:
         "secret_code": f"file:{terminal.folder / 'code.txt'}", "reserve": 0.3,
     }}
     assert terminal("account", "list").stdout.splitlines()[1].startswith("demo,shoonya,oauth,true,2026-11-21T")
+    assert "2026-11-21 06:00" in terminal("account", "list", "--format", "table").stdout, "half past midnight in Greenwich is six in India"
     assert terminal("account", "remove", "demo").exit_code == 0
     assert "account" not in file_of(terminal)
     assert terminal("account", "remove", "demo").exit_code == 2

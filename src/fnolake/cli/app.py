@@ -14,7 +14,22 @@ import typer
 from typer.core import TyperGroup
 
 from fnolake import __version__
-from fnolake.cli import bars, capture, certify, chain, continuous, export, files, imports, live, read, setup, sql
+from fnolake.cli import (
+    alerts,
+    bars,
+    capture,
+    certify,
+    chain,
+    continuous,
+    export,
+    files,
+    imports,
+    live,
+    read,
+    run,
+    setup,
+    sql,
+)
 from fnolake.cli.desk import Desk, Interrupted, OpenLake, open_real_lake, say
 from fnolake.errors import FnolakeError
 
@@ -22,8 +37,9 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "export", "import", "audit", "live", "exchange", "upkeep", "emulator",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "exchange", "upkeep", "emulator",
+    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "upkeep",
+    "emulator", "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "exchange",
+    "alert", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
 
@@ -113,6 +129,6 @@ def build_app(opener: OpenLake = open_real_lake) -> typer.Typer:
         if context.invoked_subcommand is None:
             read.status(context)
 
-    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, sql):
+    for part in (setup, read, chain, certify, capture, files, continuous, bars, export, imports, live, run, sql, alerts):
         part.register(app)
     return app

@@ -79,7 +79,9 @@ def render_rows(
     names = list(rows[0]) if rows else list(columns)
     keep = datetime if chosen(given) is Format.TABLE else ()
     made = [{name: row.get(name) if keep and isinstance(row.get(name), keep) else _plain(row.get(name)) for name in names} for row in rows]
-    render(pl.DataFrame(made, schema=None if rows else names, infer_schema_length=None), given, nothing=nothing)
+    frame = pl.DataFrame(made, schema=None if rows else names, infer_schema_length=None)
+    zoned = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone]
+    render(frame.with_columns(pl.col(zoned).dt.convert_time_zone("Asia/Kolkata")) if zoned else frame, given, nothing=nothing)
 
 
 def render_value(value: object, given: Format | None, lines: Iterable[str]) -> None:

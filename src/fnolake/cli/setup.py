@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from fnolake.cli import view
 from fnolake.cli.desk import desk_of, run, say
 from fnolake.cli.options import DryRunOption, FormatOption
 from fnolake.cli.output import render_rows, render_value
+from fnolake.cli.service import Init, service_of, write_service
 from fnolake.errors import ConfigError
 from fnolake.model.session import IST
 
@@ -32,14 +34,20 @@ SecretHelp = "REF says where it is kept: env:NAME, file:PATH or keyring:SERVICE/
 
 def register(app: typer.Typer) -> None:
     """Give the root command these commands."""
-    app.command()(init)
+    app.command(cls=Init)(init)
     app.add_typer(account, name="account")
     app.command()(login)
     app.command()(logout)
     app.command()(doctor)
 
 
-def init(context: typer.Context, yes: ConsentOption = None, dry_run: DryRunOption = False) -> None:
+def init(
+    context: typer.Context, yes: ConsentOption = None,
+    service: Annotated[str | None, typer.Option(
+        metavar="[systemd|launchd|windows]", help="Also write what starts `fnolake run`; without a name for this platform.", show_default=False,
+    )] = None,
+    dry_run: DryRunOption = False,
+) -> None:
     """Make a lake here, and say what to register at the broker."""
     from fnolake.config import load, write_initial
 
@@ -53,8 +61,25 @@ def init(context: typer.Context, yes: ConsentOption = None, dry_run: DryRunOptio
     else:
         write_initial(desk.file, consent=_consent() if yes is None else yes)
         say(f"made {desk.file}")
+    if service is not None:
+        _service(service, desk.lake, dry_run=dry_run)
+        return
     for line in view.register_lines(load(desk.lake, os.environ).shoonya.redirect):
         typer.echo(line)
+
+
+def _service(platform: str, lake: Path, *, dry_run: bool) -> None:
+    """Write, or only show, what has the system run the lake."""
+    made = service_of(platform, lake, Path.home(), os.environ, datetime.now().astimezone())
+    if not dry_run:
+        write_service(made)
+    for path, text in made.files.items():
+        say(f"would write {path}:" if dry_run else f"wrote {path}")
+        if dry_run:
+            typer.echo(text.decode("utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"))
+    typer.echo(f"Enable it: {made.enable}")
+    for hint in made.hints:
+        typer.echo(f"  {hint}")
 
 
 def _consent() -> bool:

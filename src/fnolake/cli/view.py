@@ -43,6 +43,8 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"Lost next: {status.lost_next}"
     if status.at_risk:
         yield f"At risk: {status.at_risk}"
+    if status.extras.get("daemon"):
+        yield f"Daemon: {status.extras['daemon']}"
     yield ""
     yield f"Next: {status.next_command}"
 

@@ -6,10 +6,12 @@ Invariant: whatever is wrong in a file, a variable or a flag is one :class:`~fno
 
 from fnolake.config.read import known_keys, load
 from fnolake.config.settings import (
+    CAUSES,
     FILE_NAME,
     GENERATIONS,
     PROVIDERS,
     AccountSettings,
+    AlertSettings,
     AnalyticsSettings,
     CalendarSettings,
     ExchangeSettings,
@@ -24,7 +26,7 @@ from fnolake.config.settings import (
 from fnolake.config.write import add_account, remove_account, write_initial
 
 __all__ = [
-    "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AnalyticsSettings", "CalendarSettings", "ExchangeSettings", "FirstockSettings",
-    "FreshnessSettings", "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings", "SyncSettings", "add_account", "known_keys", "load",
-    "remove_account", "write_initial",
+    "CAUSES", "FILE_NAME", "GENERATIONS", "PROVIDERS", "AccountSettings", "AlertSettings", "AnalyticsSettings", "CalendarSettings",
+    "ExchangeSettings", "FirstockSettings", "FreshnessSettings", "HttpSettings", "RepairSettings", "Settings", "ShoonyaSettings",
+    "SyncSettings", "add_account", "known_keys", "load", "remove_account", "write_initial",
 ]

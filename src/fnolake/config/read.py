@@ -17,12 +17,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from fnolake.config.settings import (
+    CAUSES,
     FILE_NAME,
     GENERATIONS,
     LIMITS,
     PROVIDERS,
     TIERS,
     AccountSettings,
+    AlertSettings,
     AnalyticsSettings,
     CalendarSettings,
     CompareSettings,
@@ -47,15 +49,16 @@ _TABLES: Final[Mapping[tuple[str, ...], type]] = MappingProxyType({
     ("account", "*"): AccountSettings, ("provider", "shoonya"): ShoonyaSettings, ("provider", "firstock"): FirstockSettings,
     ("exchange",): ExchangeSettings, ("sync",): SyncSettings, ("compare",): CompareSettings, ("repair",): RepairSettings,
     ("freshness",): FreshnessSettings, ("analytics",): AnalyticsSettings, ("live",): LiveSettings, ("calendar",): CalendarSettings,
-    ("http",): HttpSettings,
+    ("http",): HttpSettings, ("alerts",): AlertSettings,
 })
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "workers": (1, 64), "batch_rows": (1, 10_000_000), "batch_s": (0.01, 3600), "reserve": (0, 0.99), "sample": (0, 1),
-    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "strikes": (0, 1000), "expiries": (1, 20), "silence_s": (0.05, 600), "evening_minutes": (1, 1440), "rate": (0, 1),
+    "tries": (0, 30), "second_day": (0, 1), "near_strikes": (0, 1000), "strikes": (0, 1000), "expiries": (1, 20), "silence_s": (0.05, 600),
+    "remind_minutes": (1, 1440), "disk_sessions": (0, 10_000), "evening_minutes": (1, 1440), "rate": (0, 1),
     "connect_s": (0.1, 600), "read_s": (0.1, 600), "total_s": (0.1, 3600),
 })
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
-    "generation": GENERATIONS, "limits": LIMITS, **{f"freshness.{tier}": TIERS for tier in ("spot", "futures", "near", "rest")},
+    "generation": GENERATIONS, "limits": LIMITS, "alerts.on": CAUSES, **{f"freshness.{tier}": TIERS for tier in ("spot", "futures", "near", "rest")},
 })
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -170,7 +173,7 @@ def _checked(key: Key, value: object, where: str, folder: Path) -> object:
     try:
         made = READERS[kind](value)
     except (ValueError, TypeError) as error:
-        shown = "what is given" if kind == "SecretReference" else repr(value)
+        shown = "what is given" if "SecretReference" in kind else repr(value)
         raise ConfigError(f"{where}: {dotted} is {shown}, but {error}") from error
     _check_range(dotted, key[-1], made, where)
     return _anchored(kind, made, folder)
@@ -193,8 +196,9 @@ def _check_range(dotted: str, name: str, value: object, where: str) -> None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not low <= value <= high:
         raise ConfigError(f"{where}: {dotted} is {value}, but must be between {low:g} and {high:g}")
     choices = _CHOICES.get(dotted, _CHOICES.get(name, ()))
-    if isinstance(value, str) and choices and value not in choices:
-        raise ConfigError(f"{where}: {dotted} is {value!r}, but must be one of {', '.join(choices)}")
+    wrong = [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, str) and choices and one not in choices]
+    if wrong:
+        raise ConfigError(f"{where}: {dotted} is {wrong[0]!r}, but must be one of {', '.join(choices)}")
     if name == "provider" and not _PROVIDER.fullmatch(str(value)):
         raise ConfigError(f"{where}: {dotted} is {value!r}, but must be {', '.join(PROVIDERS)} or an installed one, in small letters")
 
@@ -203,6 +207,8 @@ def _anchored(kind: str, value: object, folder: Path) -> object:
     """Paths that are relative are meant from the lake's folder."""
     if isinstance(value, Path):
         return folder / value
+    if isinstance(value, tuple) and "SecretReference" in kind:
+        return tuple(_anchored("SecretReference", one, folder) for one in value)
     if kind == "SecretReference" and isinstance(value, str) and value.startswith("file:"):
         return f"file:{folder / Path(value.removeprefix('file:').strip()).expanduser()}"
     return value
@@ -228,5 +234,6 @@ def _build(lake: Path, values: Mapping[Key, object]) -> Settings:
         freshness=FreshnessSettings(**table("freshness")),
         repair=RepairSettings(**table("repair")), live=LiveSettings(**table("live")),
         analytics=AnalyticsSettings(**table("analytics")), calendar=CalendarSettings(**table("calendar")), http=HttpSettings(**table("http")),
+        alerts=AlertSettings(**table("alerts")),
         **table(),
     )

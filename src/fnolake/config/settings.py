@@ -18,6 +18,7 @@ PROVIDERS: Final = ("shoonya", "firstock")
 GENERATIONS: Final = ("oauth", "legacy")
 LIMITS: Final = ("official", "off")
 TIERS: Final = ("daily", "weekly")
+CAUSES: Final = ("login_needed", "at_risk", "failed_proof", "disk_low", "certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class AccountSettings:
 
 SecretReference = str
 """A text like ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``; empty = not given."""
+
+Hours = str
+"""Two times of day like ``22:00-07:00``, IST; empty = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,23 @@ class AnalyticsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """
+    Table ``[alerts]``: where messages go and which (docs/alerts.md). Without ``to`` nothing is sent.
+
+    ``to`` are references to addresses in apprise's form, which are secrets; ``on`` some of ``CAUSES``. In the hours
+    ``quiet`` (``22:00-07:00``, IST) nothing is sent. Who has to sign in is reminded every ``remind_minutes``; the disk is
+    low when fewer than ``disk_sessions`` more fit.
+    """
+
+    to: tuple[SecretReference, ...] = ()
+    on: tuple[str, ...] = CAUSES[:4]
+    quiet: Hours = ""
+    remind_minutes: float = 60.0
+    disk_sessions: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSettings:
     """
     Table ``[live]``: what ``fnolake live`` streams, besides all spot series and futures.
@@ -203,6 +224,7 @@ class Settings:
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     emulator: str = ""
     clock: str = ""
 

@@ -70,8 +70,27 @@ def _path(value: object) -> Path:
     return Path(_text(value)).expanduser()
 
 
+def _listed(value: object) -> tuple[str, ...]:
+    """A TOML array, or a text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise TypeError('must be a list like ["a", "b"]')
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _references(value: object) -> tuple[str, ...]:
+    return tuple(_reference(part) for part in _listed(value))
+
+
+def _hours(value: object) -> str:
+    text = _text(value)
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError("must be two times of day like 22:00-07:00")
+    return text
+
+
 READERS: Final[Mapping[str, Callable[[object], object]]] = MappingProxyType({
     "str": _text, "SecretReference": _reference, "bool": _truth, "int": _whole, "float": _number, "float | None": _number,
-    "date | None": _day, "Path | None": _path,
+    "date | None": _day, "Path | None": _path, "tuple[str, ...]": _listed, "tuple[SecretReference, ...]": _references, "Hours": _hours,
 })
 """How a field is read, by its annotation."""

@@ -33,6 +33,9 @@ consent = {consent}
 # batch_s = 10.0
 # start = 2026-01-01          # nothing older is wanted
 
+# [alerts]                     # what needs you, told by Telegram, e-mail, Slack … (docs/alerts.md)
+# to = ["env:FNOLAKE_ALERT_URL"]
+
 # [calendar]
 # additions = "calendar.toml" # your own facts about sessions
 

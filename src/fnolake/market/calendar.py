@@ -166,13 +166,18 @@ class Calendar:
 
     def wanted_from(self, day: date) -> datetime:
         """The instant (UTC) from which an open date is wanted."""
-        ends = [
-            session.end_us
+        return self.trading_hours(day)[1] + SETTLE_AFTER
+
+    def trading_hours(self, day: date) -> tuple[datetime, datetime]:
+        """The instants (UTC) of an open date between which anything trades at either venue, pre-open and auctions included."""
+        found = [
+            session
             for venue in VENUES if self._status_at(venue, day) == "open"
             for segment, auction in (("CM", True), ("CM", False), ("FO", False))
             if (session := self.session(venue, segment, day, closing_auction=auction)) is not None
         ]
-        return utc_from_us(max(ends)) + SETTLE_AFTER
+        first = min(window.start for one in found for window in one.windows)
+        return utc_from_us(ist_midnight_us(day) + first * MINUTE_US), utc_from_us(max(one.end_us for one in found))
 
     def _status_at(self, venue: str, day: date) -> DayStatus:
         special = self._facts.special.get((venue, day))

@@ -13,7 +13,7 @@ from fnolake.model.certificate import (
     UnderlyingCounts,
 )
 from fnolake.model.comparison import FIRST, SECOND, Compared, Comparison, difference_schema
-from fnolake.model.event import AccountSeen, BatchCommitted, Event, LiveSeen, Notice, PageDone, SyncStarted
+from fnolake.model.event import AccountSeen, BatchCommitted, DayChanged, Event, LiveSeen, Notice, PageDone, SyncStarted
 from fnolake.model.instrument import (
     KINDS,
     LISTING_COLUMNS,
@@ -27,6 +27,7 @@ from fnolake.model.instrument import (
     listing_schema,
     strike_text,
 )
+from fnolake.model.message import DELIVERED, FAILED, QUIET, Delivery, Message
 from fnolake.model.page import BarRequest, Page, RawBars, RawFile, payload_hash
 from fnolake.model.port import Clock, StatePort
 from fnolake.model.selection import Selection
@@ -34,11 +35,12 @@ from fnolake.model.session import IST, MINUTE_US, Session, Window, ist_date, ist
 from fnolake.model.verdict import COVERED, MISMATCH_RANK, RANK, VERIFIED_RANK, Finding, Outcome, Proof, Verdict
 
 __all__ = [
-    "BAR_SORT", "COVERED", "FIRST", "IMPORT", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US", "MISMATCH_RANK", "RANK", "RIGHTS", "SECOND",
-    "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen", "Attempt", "BarRequest", "Batch", "BatchCommitted", "Certificate",
-    "Clock", "Compared", "Comparison", "Content", "Contract", "Counts", "Event", "ExchangeFile", "Finding", "LiveSeen", "Master",
-    "MasterFile", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason", "RequestRecord",
-    "Selection", "Session", "Source", "StatePort", "SyncStarted", "UnderlyingCounts", "Verdict", "Window", "bar_schema",
-    "contract_symbol", "difference_schema", "instrument_schema", "ist_date", "ist_midnight_us", "listing_schema",
-    "payload_hash", "quarantine_schema", "strike_text", "utc_from_us",
+    "BAR_SORT", "COVERED", "DELIVERED", "FAILED", "FIRST", "IMPORT", "IST", "KINDS", "LISTING_COLUMNS", "MINUTE_US",
+    "MISMATCH_RANK", "QUIET", "RANK", "RIGHTS", "SECOND", "SEGMENTS", "VENUES", "VERIFIED_RANK", "AccountSeen",
+    "Attempt", "BarRequest", "Batch", "BatchCommitted", "Certificate", "Clock", "Compared", "Comparison", "Content",
+    "Contract", "Counts", "DayChanged", "Delivery", "Event", "ExchangeFile", "Finding", "LiveSeen", "Master",
+    "MasterFile", "Message", "Notice", "Outcome", "Page", "PageDone", "Proof", "RawBars", "RawFile", "Reason",
+    "RequestRecord", "Selection", "Session", "Source", "StatePort", "SyncStarted", "UnderlyingCounts", "Verdict",
+    "Window", "bar_schema", "contract_symbol", "difference_schema", "instrument_schema", "ist_date",
+    "ist_midnight_us", "listing_schema", "payload_hash", "quarantine_schema", "strike_text", "utc_from_us",
 ]

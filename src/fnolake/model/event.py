@@ -5,6 +5,7 @@ Progress as frozen values, for the terminal, logs and the dashboard. Nobody acts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DayChanged:
+    """
+    The unattended day went over to another state (``sync.day``, docs/daemon.md) at the calendar instant ``at``.
+
+    ``session`` is what it is about, ``until`` when it ends by the clock; ``text`` says it in a line without its time.
+    """
+
+    state: str
+    session: date | None
+    at: datetime
+    until: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSeen:
     """How a recording stands: ticks and provisional bars so far, contracts streamed and not served, the worst lag in seconds."""
 
@@ -72,4 +88,4 @@ class LiveSeen:
     lag_s: float
 
 
-Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice | LiveSeen
+Event = SyncStarted | PageDone | BatchCommitted | AccountSeen | Notice | LiveSeen | DayChanged

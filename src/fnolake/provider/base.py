@@ -8,7 +8,7 @@ errors of ``fnolake.errors``, and returns a page without rows only when the prov
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -54,6 +54,8 @@ class SignInHelp:
         on_address: Told where to sign in.
         open_browser: Opens that address; None leaves it to the person. Called in a thread.
         patience_s: How long to wait for the person.
+        state: What goes along with the address and must come back; empty = made up anew. A pasted address that carries another
+            one is refused.
     """
 
     code: str = ""
@@ -61,6 +63,7 @@ class SignInHelp:
     on_address: Callable[[str], None] = lambda _address: None
     open_browser: Callable[[str], object] | None = None
     patience_s: float = 300.0
+    state: str = field(default="", repr=False)
 
 
 class Provider(Protocol):

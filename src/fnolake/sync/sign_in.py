@@ -4,6 +4,7 @@ Signing an account in: by its provider's way or with a token made elsewhere, pro
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 
@@ -31,9 +32,13 @@ async def sign_in(account: Account, state: StatePort, clock: Clock, how: SignInH
     Raises:
         LoginRefused: With the provider's text.
         ConfigError: Something to sign in with is missing.
+
+    Cancel:
+        Safe; recorded as failed.
     """
     provider = account.provider
-    started, begun, error = clock.now(), time.monotonic(), None
+    started, begun = clock.now(), time.monotonic()
+    error: BaseException | None = None
     try:
         if token:
             provider.adopt(token)
@@ -42,7 +47,7 @@ async def sign_in(account: Account, state: StatePort, clock: Clock, how: SignInH
                 await provider.login(how)
         async with account.turn():
             return await provider.check()
-    except FnolakeError as failed:
+    except (FnolakeError, asyncio.CancelledError) as failed:
         error = failed
         raise
     finally:
@@ -50,5 +55,5 @@ async def sign_in(account: Account, state: StatePort, clock: Clock, how: SignInH
         pending.remember(state, RequestRecord(
             key=uuid.uuid4().hex, provider=provider.name, account=account.name, route="sign-in", outcome="failed" if error else "answered",
             started_at=started, elapsed_s=time.monotonic() - begun, error=type(error).__name__ if error else "",
-            detail=str(error)[:300] if error else "",
+            detail=(str(error) or "stopped before it was answered")[:300] if error else "",
         ))

@@ -19,6 +19,7 @@ from fnolake.model import Selection, ist_date
 from fnolake.query.certificate import TRADED, UNKNOWN, trade
 from fnolake.query.coverage import gaps
 from fnolake.store.store import Store
+from fnolake.sync.doing import doing
 from fnolake.sync.outlook import outlook
 from fnolake.sync.risk import risk_line
 from fnolake.sync.sources import source_lines
@@ -157,6 +158,7 @@ def lake_status(
     contracts = selected_contracts(store, selection) if store.instruments(None).height else store.instruments(None)
     chosen = Wanted(contracts, (last,))
     sources = plan_sources(store, chosen, now, waits=waits)
+    daemon = doing(path, store.state)
     rows = status_rows(store, chosen, sources)
     missing, traded = gaps(rows), rows.select(trade=trade())["trade"]
     counts = {
@@ -167,13 +169,13 @@ def lake_status(
         "verified": rows.filter(pl.col("proof") == "verified").height,
         "gaps": missing.height,
     }
-    used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    used = disk_used(path)
     sessions = len(store.sessions())
     return Status(
         path=path, accounts=accounts, last_session=last, counts=counts, gaps_by_reason=_reasons(missing),
-        lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, accounts, freshness), disk_bytes=used, disk_days=_disk_days(path, used, sessions),
+        lost_next=_lost_next(missing, ist_date(now)), at_risk=_at_risk(store, contracts, calendar, now, accounts, freshness), disk_bytes=used, disk_days=disk_days(path, used, sessions),
         bars=store.counts()["bars"], next_command=_next(accounts, contracts, counts), sessions=sessions,
-        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources))},
+        contracts=contracts.height, certificate=_certificate(store), extras={"exchange": "\n".join(source_lines(sources)), **({"daemon": daemon.line} if daemon else {})},
     )
 
 
@@ -182,15 +184,27 @@ def _certificate(store: Store) -> str:
     return signed[-1].line if signed else ""
 
 
+def risk_lately(
+    store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, accounts: Sequence[AccountStatus], freshness: FreshnessSettings | None = None
+) -> pl.DataFrame | None:
+    """``sync.risk.at_risk`` of the sessions that the lake knows of late; None before there is any."""
+    lately = tuple(store.sessions()[-SESSIONS_AT_ONCE:])
+    if contracts.is_empty() or not lately:
+        return None
+    rule = freshness or FreshnessSettings()
+    return outlook(store, Wanted(contracts, lately), calendar, now, per_minute(accounts), rule, longest_span(accounts))
+
+
 def _at_risk(
     store: Store, contracts: pl.DataFrame, calendar: Calendar, now: datetime, accounts: Sequence[AccountStatus], freshness: FreshnessSettings | None
 ) -> str:
-    """One line about the sessions that the lake knows of late; nothing before there is any."""
-    lately = tuple(store.sessions()[-SESSIONS_AT_ONCE:])
-    if contracts.is_empty() or not lately:
-        return ""
-    risk = outlook(store, Wanted(contracts, lately), calendar, now, per_minute(accounts), freshness or FreshnessSettings(), longest_span(accounts))
-    return risk_line(risk, ist_date(now))
+    risk = risk_lately(store, contracts, calendar, now, accounts, freshness)
+    return "" if risk is None else risk_line(risk, ist_date(now))
+
+
+def disk_used(path: Path) -> int:
+    """Bytes of every file of a lake."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _reasons(missing: pl.DataFrame) -> dict[str, int]:
@@ -212,7 +226,7 @@ def _lost_next(missing: pl.DataFrame, today: date) -> str | None:
     return f"{count:,} contract-sessions are lost with the expiry of {first:%d %b %Y}, {when}"
 
 
-def _disk_days(path: Path, used: int, sessions: int) -> int | None:
+def disk_days(path: Path, used: int, sessions: int) -> int | None:
     """How many more sessions fit, at the present size of one; None before there is any."""
     return int(shutil.disk_usage(path).free // max(used // sessions, 1)) if sessions else None
 

@@ -33,9 +33,9 @@ async def by_browser(client: ShoonyaClient, how: SignInHelp) -> None:
         Safe; the listener is closed.
     """
     if how.code:
-        await client.login_with_code(how.code)
+        await client.login_with_code(how.code, state=how.state)
         return
-    async with CallbackListener(how.redirect or REDIRECT) as listener:
+    async with CallbackListener(how.redirect or REDIRECT, state=how.state) as listener:
         address = client.authorize_url(listener.state)
         how.on_address(address)
         if how.open_browser is not None:
