@@ -165,6 +165,17 @@ async def run(given: argparse.Namespace) -> int:
             emulator.end()
 
 
+async def settled(emulator: Emulator, heard: Heard) -> None:
+    """Until nothing more is answered: what was asked twice on a busy machine would else be answered in the middle of a minute."""
+    before = -1
+    for _ in range(120):
+        snapshots = sum(provider["snapshots"] for provider in (await emulator.get("sent?contracts=0"))["providers"].values())
+        if snapshots == before == heard.ticks.total():
+            return
+        before = snapshots
+        await asyncio.sleep(1)
+
+
 async def measure(given: argparse.Namespace, emulator: Emulator, world: World, contracts: list[Contract], signed: list[Any]) -> int:
     heard = Heard()
     keeper = Keeper(signed, SystemClock(), heard.tick, heard.states.append)
@@ -175,6 +186,7 @@ async def measure(given: argparse.Namespace, emulator: Emulator, world: World, c
             if len(heard.ticks) == len(contracts) and not keeper.unserved:
                 break
             await asyncio.sleep(0.1)
+        await settled(emulator, heard)
         print(f"{len(heard.ticks):,} of {len(contracts):,} contracts answered on "
               f"{len({(s.account, s.provider, s.connection) for s in heard.states})} connections in {time.monotonic() - before:.1f} s; load {os.getloadavg()[0]:.1f}")
         epoch, wall = await emulator.rate(given.rate)
@@ -207,6 +219,8 @@ def bars(ticks: pl.DataFrame, world: World, contracts: list[Contract], until_s: 
         true.append(pl.DataFrame([np.full(len(m), one.contract), m.epoch_s, m.open, m.high, m.low, m.close, m.volume, m.phase], schema=[*names, "phase"]))
     ended = pl.concat(true).filter(pl.col("minute") < until_s, pl.col("phase") > 0)
     equal = ended.join(made, on=names, how="semi").height
+    for minute, count in ended.join(made, on=names, how="anti").group_by("minute").len().sort("minute").rows():
+        print(f"  {count} not equal at {time.strftime('%H:%M', time.gmtime(minute + 19_800))}")
     return equal, ended.height - equal
 
 
