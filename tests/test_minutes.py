@@ -87,6 +87,12 @@ def test_a_silence_that_is_noticed_late_takes_its_word_back() -> None:
     assert rows(maker.close(OPEN + 3 * MINUTE_US)) == [(1, 101, 101, 101, 101, 25, False)]
 
 
+def test_a_snapshot_that_was_asked_for_again_is_a_print() -> None:
+    maker = made(tick(-1, 100, 0, snapshot=True), tick(0.1, 101, 10), tick(0.5, 105, 30, snapshot=True), tick(0.8, 103, 40))
+    assert rows(maker.close(EVER)) == [(0, 101, 105, 101, 103, 40, True)]
+    assert rows(made(tick(-1, 100, snapshot=True), tick(0.5, 100, snapshot=True)).close(EVER)) == []
+
+
 def test_an_absence_in_which_nothing_was_traded_marks_nothing() -> None:
     maker = made(tick(-1, 100, 0, snapshot=True), tick(0, 100, 25))
     maker.away([1], OPEN + 10)

@@ -188,10 +188,12 @@ def _returned(book: Book, tick: Tick, grown: int) -> bool:
     A snapshot ends an absence; whether its growth can be given to its minute.
 
     Where the day's volume did not grow nothing was missed; where the absence began in the snapshot's own minute, what grew
-    was traded in it.
+    was traded in it. One that was asked for again in no absence is a print like any other.
     """
     since, book.away_us = book.away_us, 0
-    if not since or (grown == 0 and tick.volume != UNSAID):
+    if not since:
+        return grown > 0
+    if grown == 0 and tick.volume != UNSAID:
         return False
     book.blind.append((since, max(tick.at_us, since)))
     return grown > 0 and since // MINUTE_US == tick.at_us // MINUTE_US

@@ -120,9 +120,9 @@ class Http:
             raise Unreachable(f"{_where(url)}: no answer in time; it is tried again", request=_where(url)) from error
         raise Unreachable(f"{_where(url)}: redirected too often", request=_where(url))
 
-    async def socket(self, url: str, *, beat_s: float) -> aiohttp.ClientWebSocketResponse:
+    async def socket(self, url: str, *, ping_s: float) -> aiohttp.ClientWebSocketResponse:
         """
-        Open a WebSocket, pinged every ``beat_s`` seconds; one that does not answer a ping is closed.
+        Open a WebSocket, pinged every ``ping_s`` seconds; one that does not answer a ping is closed.
 
         Raises:
             Unreachable: It cannot be opened.
@@ -135,7 +135,7 @@ class Http:
         where, limits = _where(url), self._timeouts
         try:
             async with asyncio.timeout(limits.connect_s + limits.read_s):
-                return await self._session.ws_connect(url, heartbeat=beat_s, timeout=aiohttp.ClientWSTimeout(ws_close=2.0))
+                return await self._session.ws_connect(url, heartbeat=ping_s, timeout=aiohttp.ClientWSTimeout(ws_close=2.0))
         except TimeoutError as error:
             raise Unreachable(f"{where}: no answer in time; it is tried again", request=where) from error
         except aiohttp.ClientError as error:

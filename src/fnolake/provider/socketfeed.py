@@ -22,6 +22,8 @@ from fnolake.provider.stream import FeedFacts
 
 WELCOME_S = 10.0
 """Seconds that a broker may take to answer the sign-in of a socket."""
+PING_S = 20.0
+"""Seconds between pings of the connection; half of it without a pong ends it."""
 _POLICY = aiohttp.WSCloseCode.POLICY_VIOLATION
 
 

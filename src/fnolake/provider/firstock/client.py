@@ -25,7 +25,7 @@ from fnolake.provider.firstock.signin import Credentials, FirstockUrls
 from fnolake.provider.http import MASTER_LIMIT, Http, HttpAnswer
 from fnolake.provider.scope import exchange_of
 from fnolake.provider.snapshot import Hit, Quote, UserDetails
-from fnolake.provider.socketfeed import closed_unless_done
+from fnolake.provider.socketfeed import PING_S, closed_unless_done
 from fnolake.provider.stream import Feed, FeedFacts
 from fnolake.provider.tokens import Tokens
 from fnolake.provider.totp import fresh_password
@@ -112,7 +112,7 @@ class FirstockClient(BrokerClient[SignIn]):
         """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
         used = self._present()
         with self._named():
-            socket = await self._http.socket(address(self._urls.socket, used), beat_s=self.feed_facts.beat_s)
+            socket = await self._http.socket(address(self._urls.socket, used), ping_s=PING_S)
         feed = FirstockFeed(socket, self.feed_facts, PROVIDER, self._clock, partial(self._tokens.drop, used))
         async with closed_unless_done(feed):
             await feed.welcome()

@@ -24,7 +24,7 @@ from fnolake.provider.shoonya.feed import FACTS, ShoonyaFeed
 from fnolake.provider.shoonya.refusal import PROVIDER
 from fnolake.provider.shoonya.signin import LEGACY, Credentials, ShoonyaUrls
 from fnolake.provider.snapshot import Hit, Quote, UserDetails
-from fnolake.provider.socketfeed import closed_unless_done
+from fnolake.provider.socketfeed import PING_S, closed_unless_done
 from fnolake.provider.stream import Feed, FeedFacts
 from fnolake.provider.tokens import Tokens
 from fnolake.provider.totp import fresh_password
@@ -139,7 +139,7 @@ class ShoonyaClient(BrokerClient[SignIn]):
         """A connection of the live feed, signed in, see ``provider.stream.Streams``."""
         used = self._present()
         with self._named():
-            socket = await self._http.socket(self._urls.socket, beat_s=self.feed_facts.beat_s)
+            socket = await self._http.socket(self._urls.socket, ping_s=PING_S)
         feed = ShoonyaFeed(socket, self.feed_facts, PROVIDER, self._clock, partial(self._tokens.drop, used))
         async with closed_unless_done(feed):
             await feed.welcome(used, legacy=self._urls.generation == LEGACY)
