@@ -142,7 +142,8 @@ class Notifier:
     async def _deliver(self, message: Message, to: str) -> Delivery:
         service = ""
         try:
-            service, reason = await asyncio.wait_for(asyncio.to_thread(_send, resolve(to, self._environ), message), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                service, reason = await asyncio.to_thread(_send, resolve(to, self._environ), message)
         except TimeoutError:
             reason = f"no answer within {PATIENCE_S:.0f} s"
         except ConfigError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import threading
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -162,6 +164,34 @@ async def test_a_missing_reference_or_library_is_one_clear_line(hook: Hook, cale
     with pytest.raises(ConfigError, match=r"install `fnolake\[alerts\]`"):
         await told.test()
     assert "install `fnolake[alerts]`" in (await told.tell(messages(BAD, AlertSettings())))[0].reason
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_stop_that_comes_with_the_answer_is_heard(ticks: int, calendar: Calendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def notify(_self: object, **_what: object) -> bool:
+        begun.set()
+        go.wait(10)
+        return True
+
+    monkeypatch.setattr("apprise.Apprise.notify", notify)
+    told = notifier("json://127.0.0.1", calendar=calendar)
+
+    async def forever() -> None:
+        while True:
+            await told.tell(messages(BAD, AlertSettings())[:1], again=True)
+            await asyncio.sleep(0.01)
+
+    task = asyncio.ensure_future(forever())
+    await asyncio.to_thread(begun.wait, 10)
+    go.set()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    task.cancel()
+    assert done, "it went on"
 
 
 async def test_without_an_address_nothing_is_sent_or_written(calendar: Calendar) -> None:

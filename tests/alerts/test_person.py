@@ -67,9 +67,10 @@ class Desk:
 
     async def link(self, number: int = 1) -> str:
         """The link of the newest message, once there are so many."""
-        while len(self.hook.got) < number:
-            self.hook.arrived.clear()
-            await self.hook.arrived.wait()
+        async with asyncio.timeout(30):
+            while len(self.hook.got) < number:
+                self.hook.arrived.clear()
+                await self.hook.arrived.wait()
         found = re.search(r"Sign in here: (\S+)", self.hook.got[-1]["message"])
         assert found, self.hook.got[-1]
         return found[1]
