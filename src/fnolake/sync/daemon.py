@@ -21,7 +21,7 @@ import msgspec
 from fnolake.config import Settings
 from fnolake.errors import AuthError, ConfigError, FnolakeError
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, DayChanged, Event, Notice, ist_date
+from fnolake.model import Clock, DayChanged, Delivery, Event, Notice, ist_date
 from fnolake.provider.clock import emulated_clock
 from fnolake.store.lock import DAEMON_LOCK, WriterLock
 from fnolake.store.store import Store
@@ -61,6 +61,12 @@ class WatchedLake(Protocol):
 
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Who is signed in now, by the drawer."""
+
+    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None]) -> tuple[str, ...]:
+        """Send links to whom it takes to sign in, and listen for their answers."""
+
+    async def async_alert(self) -> tuple[Delivery, ...]:
+        """Tell people what there is to tell."""
 
 
 class Daemon:
@@ -182,11 +188,19 @@ class Daemon:
         morning = next_step(self._now, Book(ist_date(self._now)), self._calendar, self._rules).at
         self._tell(Notice("error", f"login needed: {refused}"))
         self._change("needs login", step.session, morning, f"needs login for {step.kind} of {step.session}: run `fnolake login`")
-        while self._now < morning and not stop.is_set():
-            await self._slice(stop, morning)
-            if self._signed_in() - before:
-                self._tell(Notice("info", f"{', '.join(sorted(self._signed_in() - before))} signed in: the day goes on"))
-                break
+        enough = asyncio.Event()
+        asking = asyncio.ensure_future(self._lake.async_ask_people(enough, self._tell))
+        try:
+            while self._now < morning and not stop.is_set():
+                await self._slice(stop, morning)
+                if self._signed_in() - before:
+                    self._tell(Notice("info", f"{', '.join(sorted(self._signed_in() - before))} signed in: the day goes on"))
+                    break
+        finally:
+            enough.set()
+            for error in await asyncio.gather(asking, return_exceptions=True):
+                if isinstance(error, Exception):
+                    self._tell(Notice("warning", f"nobody could be asked to sign in: {error}"))
         self._book = self._book.at_once()
 
     # -- working -------------------------------------------------------------------------------------------------------
@@ -203,6 +217,8 @@ class Daemon:
         except (FnolakeError, OSError) as error:
             outcome = Outcome(False, f"{error}", "warning")
         await self._look()
+        if step.kind == "verify" and outcome.done:
+            await self._lake.async_alert()
         if outcome.note:
             self._tell(Notice(outcome.level, f"{step.kind} of {step.session}: {outcome.note}"))
         if outcome.done:
