@@ -47,7 +47,7 @@ INTERRUPTED = 130
 USAGE = 2
 ORDER = (
     "status", "init", "account", "login", "logout", "doctor", "instruments", "plan", "sync", "coverage", "gaps",
-    "verify", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "alert",
+    "verify", "compare", "bars", "chain", "continuous", "sql", "export", "import", "audit", "live", "run", "exchange", "alert",
     "metrics", "upkeep", "emulator",
 )
 """Commands as a person meets them."""
