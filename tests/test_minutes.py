@@ -69,6 +69,37 @@ def test_what_came_before_the_first_snapshot_is_not_complete() -> None:
     ]
 
 
+def spans(frame: pl.DataFrame) -> list[tuple[int, int, int]]:
+    """(contract, first minute, last minute)."""
+    first, last = (frame[name].dt.epoch("us") for name in ("first", "last"))
+    return list(zip(frame["contract"], (first - OPEN) // MINUTE_US, (last - OPEN) // MINUTE_US, strict=True))
+
+
+def test_what_was_not_heard_is_told_once_within_the_hours() -> None:
+    maker = made(tick(2.5, 100, 25, snapshot=True))
+    assert spans(maker.absences()) == [(1, 0, 2)]
+    maker.away([1], OPEN + 4 * MINUTE_US)
+    assert maker.absences().is_empty()
+    maker.take(tick(6.5, 101, 75, snapshot=True))
+    assert spans(maker.absences()) == [(1, 4, 6)]
+    assert maker.absences().is_empty()
+
+
+def test_an_absence_in_which_nothing_was_traded_missed_nothing() -> None:
+    maker = made(tick(-1, 100, 25, snapshot=True))
+    maker.absences()
+    maker.away([1], OPEN + MINUTE_US)
+    maker.take(tick(4, 100, 25, snapshot=True))
+    assert maker.absences().is_empty()
+
+
+def test_who_is_away_at_the_end_is_told_up_to_then_and_ends_with_the_hours() -> None:
+    maker = made(tick(-1, 100, 25, snapshot=True))
+    maker.away([1], OPEN + 380 * MINUTE_US)
+    assert spans(maker.absences(OPEN + 382 * MINUTE_US)) == [(1, 380, 381)]
+    assert spans(maker.absences(OPEN + 500 * MINUTE_US)) == [(1, 380, 384)]
+
+
 def test_minutes_inside_an_absence_are_marked_and_those_outside_are_not() -> None:
     maker = made(tick(-1, 100, 0, snapshot=True), tick(0, 100, 25), tick(1, 101, 50))
     maker.away([1], OPEN + MINUTE_US + 10)

@@ -16,13 +16,13 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from fnolake.config import Settings, load
 from fnolake.errors import ConfigError, FnolakeError, SignInLost, StoreError
 from fnolake.files import ignore
 from fnolake.market.calendar import Calendar
-from fnolake.model import Event, LiveSeen, Notice, Selection, ist_date
+from fnolake.model import Chosen, Day, Event, LiveSeen, Names, Notice, Selection, ist_date
 from fnolake.people import LakePeople
 from fnolake.provider.clock import SystemClock
 from fnolake.provider.files.layout import layout_of
@@ -152,7 +152,7 @@ class Lake(LakePeople):
         return path
 
     def verify(
-        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), *, dry_run: bool = False
+        self, start: Day = None, end: Day = None, underlying: Names = (), *, dry_run: bool = False
     ) -> tuple[Certified, ...]:
         """
         Sign off finished sessions, by default the last: one certificate each, recorded unless ``dry_run``; see ``sync.certify``.
@@ -163,32 +163,32 @@ class Lake(LakePeople):
         """
         from fnolake.sync.certify import certify
 
-        return certify(self.store, self._calendar, Selection(tuple(underlying), (), start, end), self.clock.now(), dry_run=dry_run)
+        return certify(self.store, self._calendar, Selection.of(underlying=underlying, start=start, end=end), self.clock.now(), dry_run=dry_run)
 
     # -- what would be done, and doing it ---------------------------------------------------------------------------
 
-    def plan(self, selection: Selection | None = None) -> Plan:
+    def plan(self, selection: Selection | None = None, **chosen: Unpack[Chosen]) -> Plan:
         """
-        What ``sync`` would ask with what is known now; nothing is fetched.
+        What :meth:`sync` would ask with what is known now; nothing is fetched.
 
         Raises:
             ConfigError: No contract is known yet, or nothing finished is in the selection.
         """
-        now = self.clock.now()
-        need_a_session(selection or Selection(), self._calendar, self.clock.now())
+        now, selection = self.clock.now(), _one(selection, chosen)
+        need_a_session(selection, self._calendar, now)
         rule = self.settings.freshness
-        chosen = wanted(self.store, from_start(selection, self.settings.sync.start), self._calendar, now, rule)
+        pairs = wanted(self.store, from_start(selection, self.settings.sync.start), self._calendar, now, rule)
         if self.store.instruments(None).is_empty():
             raise ConfigError("no contract is known yet; run `fnolake instruments sync`, or `fnolake sync`, which does it first")
         made = plan_wanted(
-            self.store, chosen, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
+            self.store, pairs, self._calendar, now, per_minute(self.accounts()), rule, tries=self.settings.repair.tries,
             waits=self._waits(selection), max_days=longest_span(self.accounts()),
         )
         providers = {account.provider for account in self.settings.accounts.values()}
-        looks = count_looks(self.store, chosen, made.rows, self.settings.compare.sample, providers, ist_date(now))
-        return warned(self.store, replace(made, second_look=looks), chosen, self._calendar, now, rule)
+        looks = count_looks(self.store, pairs, made.rows, self.settings.compare.sample, providers, ist_date(now))
+        return warned(self.store, replace(made, second_look=looks), pairs, self._calendar, now, rule)
 
-    def at_risk(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+    def at_risk(self, start: Day = None, end: Day = None, underlying: Names = (), kind: Names = ()) -> pl.DataFrame:
         """What will be lost at which deadline at the present rate, see ``sync.risk.at_risk``. Default as for :meth:`coverage`."""
         chosen, now = self._chosen(start, end, underlying, kind), self.clock.now()
         accounts = self.accounts()
@@ -196,13 +196,14 @@ class Lake(LakePeople):
 
     async def async_sync(
         self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None,
-        accounts: Sequence[str] = (),
+        accounts: Sequence[str] = (), **chosen: Unpack[Chosen],
     ) -> SyncReport:
         """
         Take what the selection wants and the lake does not have: masters, exchange files, bars; verify and publish.
 
         Args:
             selection: The last finished session of everything by default.
+            chosen: The selection in words: ``underlying=["TCS"], kind="future", start="2026-11-16"`` … (``model.Selection``).
             on_event: Told of progress.
             stop: Once set, what is verified is committed and the sync returns.
             accounts: Ask only these; all that are usable by default.
@@ -215,7 +216,8 @@ class Lake(LakePeople):
         Cancel:
             Safe; what was committed stays.
         """
-        need_a_session(selection or Selection(), self._calendar, self.clock.now())
+        selection = _one(selection, chosen)
+        need_a_session(selection, self._calendar, self.clock.now())
         telling = self._telling(on_event)
         try:
             async with self._evening(telling, accounts) as evening:
@@ -260,9 +262,9 @@ class Lake(LakePeople):
     def _waits(self, selection: Selection | None) -> bool:
         return hopes_for_files(self.store, self.settings.exchange, selection)
 
-    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore) -> SyncReport:
-        """Blocking twin of :meth:`async_sync`."""
-        return asyncio.run(self.async_sync(selection, on_event))
+    def sync(self, selection: Selection | None = None, on_event: Callable[[Event], None] = ignore, **chosen: Unpack[Chosen]) -> SyncReport:
+        """Blocking twin of :meth:`async_sync`: ``lake.sync(underlying=["TCS"], start="2026-11-16")``."""
+        return asyncio.run(self.async_sync(selection, on_event, **chosen))
 
     async def async_live(
         self, on_event: Callable[[Event], None] = ignore, stop: asyncio.Event | None = None, accounts: Sequence[str] = (),
@@ -341,3 +343,13 @@ class Lake(LakePeople):
         return Kept(tuple(lines + report.lines), tuple(str(error) for error in report.corrupt))
 
 
+def _one(selection: Selection | None, chosen: Chosen) -> Selection:
+    """
+    The selection that is meant.
+
+    Raises:
+        ConfigError: It is given twice, or a date is none.
+    """
+    if selection is not None and chosen:
+        raise ConfigError("give a Selection, or underlying, kind, start and end, not both")
+    return selection or Selection.of(**chosen)

@@ -35,6 +35,13 @@ def live_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
     }
 
 
+def absence_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
+    """Polars schema of what nobody heard: the minutes of a contract from ``first`` to ``last``, both inclusive, within one phase of its hours."""
+    import polars as pl
+
+    return {"contract": pl.Int64, "first": pl.Datetime("us", "UTC"), "last": pl.Datetime("us", "UTC"), "phase": pl.String}
+
+
 class Bar(msgspec.Struct):
     """One minute under way: paise and units; ``told`` once it was given out as it now is."""
 
@@ -75,6 +82,7 @@ class MinuteMaker:
         self._windows = windows
         self._books = books or {}
         self._dirty: set[int] = set()
+        self._absences: list[tuple[int, int, int]] = []
         self.ticks = 0
         self.outside = 0
         for number, book in self._books.items():
@@ -111,7 +119,7 @@ class MinuteMaker:
         if book is None:
             book = self._books[tick.contract] = Book(away_us=1)
         grown = _growth(book, tick)
-        told = tick.snapshot and not _returned(book, tick, grown)
+        told = tick.snapshot and not self._returned(book, tick, grown)
         book.last, book.oi = tick.last_paise, tick.oi
         if grown >= 0 and not told:
             self._print(book, tick, grown)
@@ -136,6 +144,23 @@ class MinuteMaker:
             bar.volume, bar.oi, bar.told = bar.volume + grown, tick.oi, False
         self._dirty.add(tick.contract)
 
+    def _returned(self, book: Book, tick: Tick, grown: int) -> bool:
+        """
+        A snapshot ends an absence; whether its growth can be given to its minute.
+
+        Where the day's volume did not grow nothing was missed; where the absence began in the snapshot's own minute, what grew
+        was traded in it. One that was asked for again in no absence is a print like any other.
+        """
+        since, book.away_us = book.away_us, 0
+        if not since:
+            return grown > 0
+        if grown == 0 and tick.volume != UNSAID:
+            return False
+        until = max(tick.at_us, since)
+        book.blind.append((since, until))
+        self._absences.append((tick.contract, since, until + 1))
+        return grown > 0 and since // MINUTE_US == tick.at_us // MINUTE_US
+
     def _phase(self, contract: int, minute: int) -> str | None:
         return next((phase for start, end, phase in self._windows.get(contract, ()) if start <= minute < end), None)
 
@@ -150,6 +175,23 @@ class MinuteMaker:
 
         rows = [row for number in sorted(self._dirty) for row in self._closing(number, until_us)]
         return pl.DataFrame(rows, schema=live_schema(), orient="row")
+
+    def absences(self, until_us: int = 0) -> pl.DataFrame:
+        """
+        What was not heard and was not told yet, ``absence_schema``; with ``until_us`` also of those that are still away, up to then.
+
+        A minute that is heard in part is in it; a minute in it may have had no trade.
+        """
+        import polars as pl
+
+        spans, self._absences = self._absences, []
+        if until_us:
+            spans += [(number, book.away_us, until_us) for number, book in self._books.items() if 0 < book.away_us < until_us]
+        rows = [
+            (number, max(since, start) // MINUTE_US * MINUTE_US, (min(until, end) - 1) // MINUTE_US * MINUTE_US, phase)
+            for number, since, until in spans for start, end, phase in self._windows.get(number, ()) if since < end and start < until
+        ]
+        return pl.DataFrame(rows, schema=absence_schema(), orient="row")
 
     def _closing(self, number: int, until_us: int) -> list[tuple[object, ...]]:
         book = self._books[number]
@@ -181,19 +223,3 @@ def _growth(book: Book, tick: Tick) -> int:
         return 0
     before, book.volume = book.volume, max(tick.volume, book.volume)
     return -1 if before == UNSAID else max(tick.volume - before, 0)
-
-
-def _returned(book: Book, tick: Tick, grown: int) -> bool:
-    """
-    A snapshot ends an absence; whether its growth can be given to its minute.
-
-    Where the day's volume did not grow nothing was missed; where the absence began in the snapshot's own minute, what grew
-    was traded in it. One that was asked for again in no absence is a print like any other.
-    """
-    since, book.away_us = book.away_us, 0
-    if not since:
-        return grown > 0
-    if grown == 0 and tick.volume != UNSAID:
-        return False
-    book.blind.append((since, max(tick.at_us, since)))
-    return grown > 0 and since // MINUTE_US == tick.at_us // MINUTE_US

@@ -85,9 +85,14 @@ class LakePeople(LakeFiles):
     def _note(self, what: str, **fields: object) -> None:
         """A line for the log, where there is one."""
 
-    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore) -> tuple[str, ...]:
+    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None] = ignore, refused: str = "") -> tuple[str, ...]:
         """
         Bring people in: every account that is signed out and cannot sign in by itself, see ``sync.person.Asking.bring_in``.
+
+        Args:
+            stop: Ends it.
+            on_event: Told who is waited for.
+            refused: Why those could not that sign in by themselves; then they are waited for as well.
 
         Returns:
             Who of them is signed in then; without ``stop`` all of them.
@@ -99,9 +104,9 @@ class LakePeople(LakeFiles):
             Safe; a link that was sent stays valid.
         """
         asking = person.Asking(
-            self.settings, self.store.state, self.clock, self._calendar, self._environ, self._notifier.tell, on_event,
+            self.settings, self.store.state, self.clock, self._calendar, self._environ, self._notifier.tell, on_event, refused,
         )
-        names = [one.name for one in self.accounts() if not one.signed_in and needs_a_person(self.settings.accounts[one.name])]
+        names = [one.name for one in self.accounts() if not one.signed_in and (refused or needs_a_person(self.settings.accounts[one.name]))]
         try:
             async with asyncio.TaskGroup() as group:
                 made = {name: group.create_task(asking.bring_in(name, stop)) for name in names}

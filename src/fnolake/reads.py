@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fnolake.config import Settings
 from fnolake.errors import ConfigError, GapWarning
 from fnolake.market.calendar import Calendar
-from fnolake.model import Clock, Selection, ist_date
+from fnolake.model import Clock, Day, Names, Selection, day_of, ist_date
 from fnolake.provider.clock import clock_of
 from fnolake.provider.files.layout import layout_of
 from fnolake.query import coverage as coverage_of
@@ -76,23 +76,23 @@ class LakeReads:
             self._clock_value = clock_of(self.settings.clock)
         return self._clock_value
 
-    def instruments(
-        self, underlying: str | Sequence[str] | None = None, kind: str | None = None, expiry: date | None = None, on: date | None = None
-    ) -> pl.DataFrame:
+    def instruments(self, underlying: Names = (), kind: str | None = None, expiry: Day = None, on: Day = None) -> pl.DataFrame:
         """
-        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema``, strikes in paise.
+        Contracts as known now, or as they stood ``on`` a date: ``model.instrument_schema`` with ``strike`` and ``tick`` in rupees.
 
         In the place of ``provider_symbol`` there is a column for each provider (``shoonya_symbol``…; null: not listed there), and
         ``differs`` where a provider lists a contract with another lot, tick, expiry, strike, right, kind or underlying.
         """
         import polars as pl
 
-        names = (underlying,) if isinstance(underlying, str) else tuple(underlying or ())
-        if on is None:
-            rows = selected_contracts(self.store, Selection(underlyings=names, kinds=(kind,) if kind else ()))
+        from fnolake.query.rupees import in_rupees
+
+        chosen, day, ends = Selection.of(underlying=underlying, kind=kind or ()), day_of(on), day_of(expiry)
+        if day is None:
+            rows = selected_contracts(self.store, chosen)
         else:
-            rows = self.store.instruments(on, underlyings=names, kinds=(kind,) if kind else ())
-        return self.store.with_symbols(rows if expiry is None else rows.filter(pl.col("expiry") == expiry), on)
+            rows = self.store.instruments(day, underlyings=chosen.underlyings, kinds=chosen.kinds)
+        return in_rupees(self.store.with_symbols(rows if ends is None else rows.filter(pl.col("expiry") == ends), day))
 
     def instrument_history(self, symbol: str | int) -> pl.DataFrame:
         """What happened to a contract (a symbol, present or past, or an id), and which master said so: ``query.life.LIFE``."""
@@ -100,7 +100,7 @@ class LakeReads:
 
         return life(self.store, meant(self.store, str(symbol)), ist_date(self.clock.now()))
 
-    def coverage(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+    def coverage(self, start: Day = None, end: Day = None, underlying: Names = (), kind: Names = ()) -> pl.DataFrame:
         """
         Counts by underlying, kind and session, see ``query.coverage.summary``.
 
@@ -108,7 +108,7 @@ class LakeReads:
         """
         return coverage_of.summary(self._status_rows(start, end, underlying, kind))
 
-    def gaps(self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+    def gaps(self, start: Day = None, end: Day = None, underlying: Names = (), kind: Names = ()) -> pl.DataFrame:
         """
         What is not covered and why, see ``query.coverage.gaps``, and ``repair``: what was tried.
 
@@ -121,15 +121,15 @@ class LakeReads:
         rows = status_rows(self.store, chosen, plan_sources(self.store, chosen, now, waits=waits))
         return repair.with_states(self.store, coverage_of.gaps(rows), now, self.settings.repair.tries)
 
-    def repairs(self, underlying: Sequence[str] = (), kind: Sequence[str] = ()) -> pl.DataFrame:
+    def repairs(self, underlying: Names = (), kind: Names = ()) -> pl.DataFrame:
         """What is not as the exchange says, or doubtful, and where asking again stands, see ``sync.repair.STATE_SCHEMA``."""
-        return repair.shown(self.store, selected_contracts(self.store, Selection(tuple(underlying), tuple(kind))), self.clock.now(), self.settings.repair.tries)
+        return repair.shown(self.store, selected_contracts(self.store, Selection.of(underlying=underlying, kind=kind)), self.clock.now(), self.settings.repair.tries)
 
-    def _status_rows(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> pl.DataFrame:
+    def _status_rows(self, start: Day, end: Day, underlying: Names, kind: Names) -> pl.DataFrame:
         return status_rows(self.store, self._chosen(start, end, underlying, kind))
 
-    def _chosen(self, start: date | None, end: date | None, underlying: Sequence[str], kind: Sequence[str]) -> Wanted:
-        chosen = Selection(tuple(underlying), tuple(kind), start, end)
+    def _chosen(self, start: Day, end: Day, underlying: Names, kind: Names) -> Wanted:
+        chosen = Selection.of(underlying=underlying, kind=kind, start=start, end=end)
         if start is None and end is None:
             chosen = captured_selection(self.store, chosen)
             sessions = tuple(self.store.sessions())
@@ -209,11 +209,11 @@ class LakeReads:
         _tell(gaps, strict=strict)
         return rows
 
-    def live_score(self, session: date) -> pl.DataFrame:
+    def live_score(self, session: date | str) -> pl.DataFrame:
         """How the recorded minutes of a session compare with the final ones: ``query.live.SCORE``, the worst first."""
         from fnolake.query.live import score
 
-        return score(self.store, session)
+        return score(self.store, day_of(session) or date.min)
 
     def _is_due(self, day: date) -> bool:
         """Whether a session is wanted by now; where the emulator that keeps the time is gone, what the lake knows of is."""
@@ -248,8 +248,8 @@ class LakeReads:
         return read_chain(self.store, self._calendar, underlying, at, expiry, greeks=greeks, rate=rate, max_age=max_age)
 
     def continuous(
-        self, underlying: str, roll: str = "expiry", adjust: str | None = None, which: str = "near", start: date | None = None,
-        end: date | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",), *, strict: bool = False,
+        self, underlying: str, roll: str = "expiry", adjust: str | None = None, which: str = "near", start: Day = None,
+        end: Day = None, interval: str = "1m", phases: Sequence[str] = ("continuous",), *, strict: bool = False,
     ) -> pl.DataFrame:
         """
         One series of an underlying's futures, in rupees and IST, ascending (docs/continuous.md).
@@ -277,17 +277,17 @@ class LakeReads:
         return continuous.bars(self.store, self._calendar, made, adjust=move, interval=length, phases=phases)
 
     def rolls(
-        self, underlying: str, roll: str = "expiry", which: str = "near", start: date | None = None, end: date | None = None, *, strict: bool = False,
+        self, underlying: str, roll: str = "expiry", which: str = "near", start: Day = None, end: Day = None, *, strict: bool = False,
     ) -> pl.DataFrame:
         """The rolls of :meth:`continuous` asked in the same way, with the prices of both contracts: ``query.continuous.ROLLS``."""
         return self._series(underlying, roll, which, start, end, strict=strict).rolls
 
-    def _series(self, underlying: str, roll: str, which: str, start: date | None, end: date | None, *, strict: bool) -> Series:
+    def _series(self, underlying: str, roll: str, which: str, start: Day, end: Day, *, strict: bool) -> Series:
         from fnolake.query.continuous import Ask, series
         from fnolake.query.futures import Futures
         from fnolake.query.roll import rule_of
 
-        ask = Ask(underlying.strip().upper(), rule_of(roll), which, start, end, strict)
+        ask = Ask(underlying.strip().upper(), rule_of(roll), which, day_of(start), day_of(end), strict)
         ids = pick(selected_contracts(self.store, Selection()), ask.underlying, "future")["contract"].to_list()
         return series(self.store, self._calendar, Futures(self.store.instrument_history(), ids, self._calendar), ask, lambda: self._calendar.last_finished(self.clock.now()))
 
@@ -329,7 +329,7 @@ class LakeReads:
         }, query, params)
 
     def compare(
-        self, start: date | None = None, end: date | None = None, underlying: Sequence[str] = (), kind: Sequence[str] = (),
+        self, start: Day = None, end: Day = None, underlying: Names = (), kind: Names = (),
         *, summary: bool = False,
     ) -> pl.DataFrame:
         """
@@ -339,8 +339,8 @@ class LakeReads:
         """
         from fnolake.query.compare import read
 
-        chosen = selected_contracts(self.store, Selection(tuple(underlying), tuple(kind)))
-        compared = read(self.store, chosen, start, end)
+        chosen = selected_contracts(self.store, Selection.of(underlying=underlying, kind=kind))
+        compared = read(self.store, chosen, day_of(start), day_of(end))
         return compared.summary if summary else compared.differences
 
 

@@ -56,6 +56,10 @@ def test_a_certificate_is_an_event_and_only_told_when_asked_for() -> None:
     assert messages(facts, AlertSettings()) == ()
     told = messages(facts, EVERYTHING)[0]
     assert (told.once, told.text) == (True, signed.line)
+    newer = replace(signed, made_at=datetime(2026, 11, 20, 15, tzinfo=UTC), supersedes=signed.hash)
+    assert messages(replace(WELL, certificate=newer), EVERYTHING)[0].key == told.key
+    mended = replace(signed, content=Content("cd" * 32, 771, 2))
+    assert messages(replace(WELL, certificate=mended), EVERYTHING)[0].key != told.key
 
 
 def test_who_can_sign_in_alone_is_wanted_only_after_failing_to() -> None:

@@ -94,7 +94,7 @@ class FakeLake:
 
     def instruments(self, **how: Any) -> pl.DataFrame:
         self.note("instruments", how)
-        return pl.DataFrame({"symbol": ["TCS23NOV26C312.5"], "strike_paise": [31250], "lot": [1], "token": [45161]})
+        return pl.DataFrame({"symbol": ["TCS23NOV26C312.5"], "strike": [312.5], "lot": [1], "token": [45161]})
 
     def instrument_history(self, symbol: str) -> pl.DataFrame:
         self.note("history", symbol)

@@ -90,7 +90,7 @@ def test_what_is_typed_reaches_the_lake(terminal: Terminal) -> None:
     assert not terminal.lake.written
 
 
-def test_instruments_show_rupees(terminal: Terminal) -> None:
+def test_instruments_are_shown_as_the_lake_gives_them(terminal: Terminal) -> None:
     assert terminal("instruments").stdout.splitlines() == ["symbol,strike,lot,token", "TCS23NOV26C312.5,312.5,1,45161"]
     assert " 45161" in terminal("instruments", "--format", "table").stdout
 

@@ -6,15 +6,15 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date, datetime, time
-from threading import Timer
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.scenario import week
 from tests.scenario.test_kill import agrees, asked, digest
+from tests.scenario.week import LONGEST_S, ahead_of, at, running, set_clock, states
 
-from fnolake.model import IST
 from fnolake.store.store import Store
 from fnolake.sync.day import EVENING
 
@@ -23,40 +23,6 @@ if TYPE_CHECKING:
 
 FRIDAY, MONDAY, WEDNESDAY = date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 25)
 """A weekend lies between the first two, a holiday between the last two; Monday is an expiry day of everything monthly."""
-LONGEST_S = 300
-AHEAD = re.compile(r"(?:at|until) \w{3} (\d\d) (\w{3}) (\d\d):(\d\d)")
-
-
-def at(day: date, hour: int, minute: int = 0) -> datetime:
-    return datetime.combine(day, time(hour, minute), IST)
-
-
-def set_clock(emulator: Emulator, instant: datetime) -> None:
-    emulator.post("/emulator/clock", {"set": instant.isoformat()})
-
-
-def ahead_of(line: str) -> datetime | None:
-    """The instant that a state line waits for."""
-    found = AHEAD.search(line)
-    if not found or line.startswith(" "):
-        return None
-    return datetime.strptime(f"{line[:4]} {found[1]} {found[2]} {found[3]}:{found[4]}", "%Y %d %b %H:%M").replace(tzinfo=IST)
-
-
-@contextmanager
-def running(desk: Desk, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """A daemon, killed if it hangs and at the end."""
-    process = desk.start("run", env=env)
-    guard = Timer(LONGEST_S, process.kill)
-    guard.start()
-    try:
-        yield process
-    finally:
-        guard.cancel()
-        process.kill()
-        process.communicate()
-
-
 def told(process: subprocess.Popen[str], emulator: Emulator, until: datetime) -> Iterator[str]:
     """Its lines, the emulator's clock set to what each waits for, until one waits for more than ``until``."""
     assert process.stderr is not None
@@ -67,12 +33,6 @@ def told(process: subprocess.Popen[str], emulator: Emulator, until: datetime) ->
             return
         if ahead is not None:
             set_clock(emulator, ahead)
-
-
-def states(lines: list[str], day: date) -> list[str]:
-    """The steps of a session as they were told, repeats of one that waited for its file left out."""
-    found = [line[18:].split(" of ")[0] for line in lines if f" of {day}" in line and ";" not in line and " again at " not in line and line[:1] == "2"]
-    return list(dict.fromkeys(found))
 
 
 def certified(desk: Desk) -> dict[date, int]:
@@ -115,7 +75,7 @@ def test_days_with_a_weekend_a_holiday_an_expiry_and_a_morning_without_login(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "until", "sessions", "said"), [
-    (date(2026, 1, 30), at(date(2026, 2, 2), 3), [date(2026, 1, 30), date(2026, 2, 1)], "live of 2026-02-01 until Sun 01 Feb 15:30"),
+    (date(2026, 1, 30), at(date(2026, 2, 2), 3), [date(2026, 1, 30), date(2026, 2, 1)], "live of 2026-02-01 until Sun 01 Feb 15:31"),
     (date(2026, 11, 6), at(date(2026, 11, 9), 3), [date(2026, 11, 6)], "the exchange has no file of it: taken as no session"),
 ], ids=["the budget's Sunday", "a Muhurat Sunday whose hours nobody told"])
 def test_a_special_session_is_run_and_an_unknown_day_looked_at(
@@ -127,6 +87,15 @@ def test_a_special_session_is_run_and_an_unknown_day_looked_at(
         lines = list(told(process, emulator, until))
     assert any(said in line for line in lines), lines
     assert certified(here) == dict.fromkeys(sessions, 0)
+
+
+@pytest.mark.slow
+def test_a_week_is_kept_by_the_daemon_alone_with_the_recorder_on(tmp_path: Path) -> None:
+    """The evening of Muhurat trading is recorded here, ``scripts/week`` records every session."""
+    kept = week.run(tmp_path, "TCS", {week.SPECIAL}, 60)
+    assert not kept.wrong(), kept.lines
+    assert kept.score["equal"].sum() > 1_000
+    assert kept.score["session"].unique().to_list() == [week.SPECIAL]
 
 
 STATES = (

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from tests.scenario.conftest import Desk, Emulator
@@ -20,7 +22,9 @@ PLANTED = {
     "FN_PASSWORD": "Plant3d&Pass word/41", "FN_TOTP": "PLANTEDTQTPSECRETAB234567QRSTUVW", "FN_SECRET": "planted-legacy-key-7f3a",
     "FN_CODE": "planted-oauth-secret-91bd", "FN_KEY": "planted0firstock0key0ab12", "FN_ADOPTED": "planted-adopted-token-55c0ffee",
     "FN_WRONG": "planted-wrong-password-00d1", "FN_ACCESS": "planted-acme-access-3e8f",
+    "FN_HOOK_PASSWORD": "planted-hook-password-77aa",
 }
+HOOK = f"json://somebody:{PLANTED['FN_HOOK_PASSWORD']}@127.0.0.1:9/alerts"
 SERVE = """
 import asyncio, json, sys
 from fnolake.emulator.config import Demo, EmulatorConfig, parse_limits
@@ -65,8 +69,28 @@ class Told:
             self.desk.command(*words), env={**self.desk.environment(), **env}, capture_output=True, text=True, timeout=300, check=False,
         )
         assert done.returncode in codes, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        self.texts += [(f"stdout of {' '.join(words)}", done.stdout), (f"stderr of {' '.join(words)}", done.stderr)]
+        self._keep(words, done.stdout, done.stderr)
         return done.stdout + done.stderr
+
+    def until(self, said: str, *words: str) -> None:
+        """Run a command that goes on until it has said something, then end it as Ctrl-C does."""
+        process = self.desk.start(*words, env={"PYTHONUNBUFFERED": "1"})
+        guard = Timer(120, process.kill)
+        guard.start()
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if said in line:
+                process.send_signal(signal.SIGINT)
+                break
+        out, rest = process.communicate()
+        guard.cancel()
+        assert process.returncode == 0, (words, lines, rest)
+        self._keep(words, out, "".join(lines) + rest)
+
+    def _keep(self, words: tuple[str, ...], out: str, err: str) -> None:
+        self.texts += [(f"stdout of {' '.join(words)}", out), (f"stderr of {' '.join(words)}", err)]
 
 
 def tokens_of(lake: Path) -> set[str]:
@@ -97,6 +121,8 @@ def leaks(told: Told, tokens: set[str], files: list[Path]) -> list[str]:
 
 def add_accounts(told: Told) -> None:
     told("init", "--yes")
+    with (told.desk.lake / "lake.toml").open("a", encoding="utf-8") as settings:
+        settings.write('\n[alerts]\nto = ["env:FN_HOOK"]\non = ["login_needed", "certificate"]\n')
     told(
         "account", "add", "legacy", "--provider", "shoonya", "--generation", "legacy", "--uid", "FN0001", "--password", "env:FN_PASSWORD",
         "--totp", "env:FN_TOTP", "--vendor-code", "FN0001_U", "--api-secret", "env:FN_SECRET", "--imei", "abc1234",
@@ -113,7 +139,7 @@ def add_accounts(told: Told) -> None:
 def test_a_planted_secret_appears_nowhere(planted: Emulator, tmp_path: Path) -> None:
     log, figures = tmp_path / "outside" / "fnolake.log", tmp_path / "metrics.prom"
     desk = Desk(tmp_path / "lake", planted.url, env={
-        **PLANTED, "FNOLAKE_LOG__LEVEL": "debug", "FNOLAKE_LOG__FILE": str(log), "FNOLAKE_METRICS__FILE": str(figures),
+        **PLANTED, "FN_HOOK": HOOK, "FNOLAKE_LOG__LEVEL": "debug", "FNOLAKE_LOG__FILE": str(log), "FNOLAKE_METRICS__FILE": str(figures),
         "FNOLAKE_LOG__FORMAT": "json",
     })
     told = Told(desk)
@@ -130,6 +156,13 @@ def test_a_planted_secret_appears_nowhere(planted: Emulator, tmp_path: Path) -> 
     told("metrics")
     told("account", "list", "--format", "json")
     crashes(told)
+    tokens |= tokens_of(desk.lake)
+    told("alert", "test", codes=(5,))
+    told("--debug", "alert", "list", "--format", "json")
+    planted.post("/emulator/clock", {"set": "2026-11-20T10:00:00+05:30", "rate": 60})
+    told.until("ticks", "--log-file", "-", "live")
+    planted.post("/emulator/clock", {"set": "2026-11-20T18:30:00+05:30", "rate": 1})
+    told.until("done; ", "--log-file", "-", "run")
     tokens |= tokens_of(desk.lake)
     told("logout", "second")
 

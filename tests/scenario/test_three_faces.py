@@ -110,11 +110,6 @@ class Example:
     part: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame
 
 
-def in_rupees(frame: pl.DataFrame) -> pl.DataFrame:
-    """Instruments as the other two faces show them: Python alone gives strike and tick in paise."""
-    return frame.with_columns((pl.col(*PAISE) / 100).round(2)).rename(PAISE)
-
-
 def bars_of(where: str) -> str:
     return f"select {COLUMNS} from bars where phase = 'continuous' and {where} order by underlying, kind, expiry, contract, ts"
 
@@ -161,7 +156,7 @@ EXAMPLES = {
         "where status not in ('complete', 'untraded', 'empty_stated')", ordered=False,
     ),
     "instruments": Example(
-        lambda lake: in_rupees(lake.instruments(underlying="TCS")), ("instruments", "--underlying", "TCS"),
+        lambda lake: lake.instruments(underlying="TCS"), ("instruments", "--underlying", "TCS"),
         "from instruments where underlying = 'TCS' order by contract",
     ),
     "sql": Example(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fnolake.minutes import live_schema
@@ -55,6 +55,7 @@ def test_a_journal_that_was_torn_at_its_birth_leaves_the_one_before(tmp_path: Pa
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(cut=st.integers(0, 200), flip=st.booleans())
+@example(cut=0, flip=True)
 def test_a_torn_or_damaged_end_is_no_block(tmp_path: Path, cut: int, flip: bool) -> None:
     journal = Journal(tmp_path, DAY)
     journal.begin(b"one")
@@ -81,7 +82,7 @@ def test_later_pieces_win_and_joining_changes_nothing(tmp_path: Path) -> None:
         journal.add_minutes(one)
     before = pieces(journal.folder)
     assert before.select("contract", "close_paise").rows() == [(1, 7), (1, 8), (2, 6)]
-    journal.join_minutes()
+    journal.join_pieces()
     assert pieces(journal.folder).equals(before)
     assert len(list(journal.folder.glob("*.parquet"))) == 1
     assert recorded(tmp_path) == [DAY]

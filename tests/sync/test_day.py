@@ -41,7 +41,7 @@ def test_a_day_goes_through_its_states_in_order_with_the_hours_of_its_date() -> 
     steps = walk(at(MONDAY, 0), UNTIL_FRIDAY, at(MONDAY, 23))
     assert [step.kind for step in steps] == ["pre-open", "live", *EVENING]
     assert [step.at for step in steps[:2]] == [at(MONDAY, 8, 30), at(MONDAY, 9)]
-    assert steps[1].until == CALENDAR.trading_hours(MONDAY)[1]
+    assert steps[1].until == CALENDAR.trading_hours(MONDAY)[1] + timedelta(minutes=1)
     assert steps[2].at == CALENDAR.wanted_from(MONDAY)
 
 

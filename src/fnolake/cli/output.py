@@ -123,16 +123,6 @@ def flatten(frame: pl.DataFrame, instants: str = _INSTANT) -> pl.DataFrame:
     )
 
 
-def in_rupees(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same frame with every column of paise as rupees, under its name without ``_paise``."""
-    import polars as pl
-
-    from fnolake.query.bars import rupees
-
-    paise = [name for name in frame.columns if name.endswith("_paise")]
-    return frame.with_columns(rupees(pl.col(paise))).rename({name: name.removesuffix("_paise") for name in paise})
-
-
 def _csv(frame: pl.DataFrame) -> None:
     typer.echo(frame.head(0).write_csv(), nl=False)
     for part in frame.iter_slices(CHUNK_ROWS):

@@ -22,7 +22,7 @@ from fnolake.cli.options import (
     names_of,
     span_of,
 )
-from fnolake.cli.output import Format, chosen, console, in_rupees, render, render_rows, render_value
+from fnolake.cli.output import Format, chosen, console, render, render_rows, render_value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,9 +81,9 @@ def instruments_find(
         )
     if differing:
         frame = frame.drop_nulls("differs") if "differs" in frame.columns else frame.clear()
-        render(in_rupees(frame), form, nothing="No contract is listed differently by two providers.")
+        render(frame, form, nothing="No contract is listed differently by two providers.")
         return
-    render(in_rupees(frame), form, nothing="No such contract here: fnolake instruments sync takes today's masters")
+    render(frame, form, nothing="No such contract here: fnolake instruments sync takes today's masters")
 
 
 @instruments.command("sync")

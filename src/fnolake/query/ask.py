@@ -14,15 +14,14 @@ import polars as pl
 
 from fnolake.errors import QueryError
 from fnolake.market.calendar import Calendar
-from fnolake.model import BAR_SORT
 from fnolake.query.adjust import Factors, check_adjust, factors_of
-from fnolake.query.bars import CONTINUOUS, PHASES, longer, present, stored
+from fnolake.query.bars import CONTINUOUS, PHASES, PLACE, in_order, longer, present, stored
 from fnolake.query.coverage import COVERED
 from fnolake.query.exchange_bars import check_source, exchange_bars, exchange_days, file_gaps, files_here
 from fnolake.query.fill import check_fill, filled_forward
 from fnolake.query.gaps import Gaps, gaps_of, unnamed
 from fnolake.query.interval import MINUTE, Interval, interval_of
-from fnolake.query.live import provisional
+from fnolake.query.live import provisional, unheard
 from fnolake.query.periods import Named, joined
 from fnolake.query.select import Choice, Meant, contracts_of, resolve
 from fnolake.query.when import EVER, When
@@ -90,7 +89,7 @@ def answer(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tu
     weekly = factors is not None and ask.interval.period not in {"", "day"}
     rows = _cut(_rows(store, calendar, ask, found, DAY if weekly else ask.interval), ask.span if not weekly else EVER)
     also = ["filled"] if ask.fill else []
-    frame = present(store, rows, found.ids, also=["contract", *also]).collect(engine="streaming")
+    frame = in_order(present(store, rows, found.ids, also=["contract", PLACE, *also]).collect(engine="streaming")).drop(PLACE)
     if found.live is not None:
         frame = _marked(frame, found.live)
     if factors is None:
@@ -156,6 +155,7 @@ def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, f
     live = provisional(store, meant.contracts["contract"].to_list(), ask.span.of(recorded(store.path)), ask.phases) if ask.live else None
     if live is not None:
         sessions = sorted({*sessions, *live["session"].unique().to_list()})
+        gaps = _with(gaps, _unheard(store, ask, meant, live))
     return _Found(Meant(meant.contracts, pairs, lost), sessions, known, gaps, live)
 
 
@@ -176,13 +176,22 @@ def _stored(store: Store, ask: Ask, found: _Found) -> pl.LazyFrame:
 
 
 def _rows(store: Store, calendar: Calendar, ask: Ask, found: _Found, interval: Interval) -> pl.LazyFrame:
-    """Bars of the interval in paise, filled where that was asked for, in order."""
+    """Bars of the interval in paise, filled where that was asked for."""
     rows = longer(store, _stored(store, ask, found), found.ids, found.sessions, ask.phases, interval=interval, calendar=calendar)
     if ask.fill is None:
-        return rows.sort(BAR_SORT, nulls_last=False)
+        return rows
     covered = found.known.filter(pl.col("outcome").is_in(COVERED))
     indices = frozenset(found.meant.contracts.filter("is_index")["underlying"])
     return filled_forward(rows.collect(engine="streaming"), covered, calendar, indices, interval).lazy()
+
+
+def _unheard(store: Store, ask: Ask, meant: Meant, live: pl.DataFrame) -> pl.DataFrame:
+    """What the recorder missed of the provisional minutes that are read, as gaps."""
+    pairs = live.select("contract", "session").unique()
+    if meant.pairs is not None:
+        pairs = pairs.join(meant.pairs, on=["contract", "session"], how="semi")
+    away = unheard(store, pairs, ask.phases, ask.span.since, ask.span.until).join(meant.contracts.select("contract", "symbol"), on="contract")
+    return away.select("contract", "symbol", "session", reason=pl.format("live: {} minutes not heard", "minutes"))
 
 
 def _cut(rows: pl.LazyFrame, span: When) -> pl.LazyFrame:

@@ -18,6 +18,7 @@ from fnolake.query.anchors import anchors
 from fnolake.query.interval import MINUTE, Interval
 from fnolake.query.pick import near_only
 from fnolake.query.resample import resample
+from fnolake.query.rupees import rupees
 from fnolake.store.store import Store
 
 BAR_COLUMNS = (
@@ -29,6 +30,8 @@ BAR_COLUMNS = (
 CONTINUOUS = ("continuous",)
 PHASES = ("continuous", "preopen", "auction")
 _RUPEES = ("open", "high", "low", "close", "vwap", "strike")
+PLACE = "place"
+_PLACED_BY = BAR_SORT[:-1]
 _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
 
@@ -55,7 +58,7 @@ def read(
         NotCovered: Bars of then were replaced since and are kept nowhere.
     """
     rows = stored(store, contracts, sessions, phases, as_of)
-    return _sorted(store, near_only(rows) if near else rows, contracts).collect()
+    return _in_order(store, near_only(rows) if near else rows, contracts)
 
 
 def read_longer(
@@ -72,7 +75,7 @@ def read_longer(
         return read(store, contracts, sessions, phases, near=near, as_of=as_of)
     rows = stored(store, contracts, sessions, phases, as_of)
     longer_rows = longer(store, near_only(rows) if near else rows, contracts, sessions, phases, interval=interval, calendar=calendar)
-    return _sorted(store, longer_rows, contracts).collect(engine="streaming")
+    return _in_order(store, longer_rows, contracts)
 
 
 def longer(
@@ -94,8 +97,19 @@ def longer(
     return resample(rows, interval, at)
 
 
-def _sorted(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.LazyFrame:
-    return present(store, rows.sort(BAR_SORT, nulls_last=False), contracts)
+def _in_order(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.DataFrame:
+    return in_order(present(store, rows, contracts, also=[PLACE]).collect(engine="streaming")).drop(PLACE)
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """
+    Bars with their ``PLACE`` by that and ts, which is ``BAR_SORT``.
+
+    One number a bar says it all: a session's bars lie in order already, which costs a look (1 ms for 400,000), where sorting
+    them by seven columns took 100 ms (2026-11-21).
+    """
+    key = rows.select(key=pl.col(PLACE).cast(pl.Int64) * 2**32 + pl.col("ts").dt.epoch("s") // 60)["key"]
+    return rows if key.is_sorted() else rows[key.arg_sort()]
 
 
 def scan(
@@ -131,23 +145,18 @@ def instant_of(given: datetime | str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=IST)
 
 
-def rupees(paise: pl.Expr) -> pl.Expr:
-    """
-    Paise as the nearest Float64 of rupees: what Python makes of ``1408.1``.
-
-    Polars divides by a number as it multiplies by 1/100, which is one last bit off for every seventh price; rounding mends it.
-    """
-    return (paise / 100).round(2)
-
-
 def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = None, *, also: Sequence[str] = ()) -> pl.LazyFrame:
-    """Stored bars in ``BAR_COLUMNS``, and columns that they have besides; their order is kept."""
-    names = store.instrument_history().select(*_NAMED_BY, "symbol")
+    """
+    Stored bars in ``BAR_COLUMNS``, and columns that they have besides; their order is kept.
+
+    ``PLACE`` may be among these: where the bar's contract, as it stood, comes by ``BAR_SORT``.
+    """
+    names = store.instrument_history().select(*_PLACED_BY, "symbol")
     if contracts is not None:
         names = names.filter(pl.col("contract").is_in(list(contracts)))
     by: tuple[str, ...] = _NAMED_BY if names["contract"].is_duplicated().any() else ("contract",)
-    names = names.unique(by, keep="last")
-    named = rows.join(names.lazy().select(*by, "symbol"), on=list(by), how="left", nulls_equal=True, maintain_order="left")
+    names = names.unique(by, keep="last").sort(_PLACED_BY, nulls_last=False).with_row_index(PLACE)
+    named = rows.join(names.lazy().select(*by, "symbol", PLACE), on=list(by), how="left", nulls_equal=True, maintain_order="left")
     return named.with_columns(
         *(rupees(pl.col(f"{name}_paise")).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
     ).select(*BAR_COLUMNS, *also)

@@ -19,9 +19,9 @@ from fnolake.errors import QueryError, UnknownSession
 from fnolake.market.calendar import Calendar
 from fnolake.model import IST, MINUTE_US, Contract, ist_date, ist_midnight_us, utc_from_us
 from fnolake.query import greeks as black
-from fnolake.query.bars import rupees
 from fnolake.query.forward import Forward, forward_of
 from fnolake.query.pick import pick
+from fnolake.query.rupees import rupees
 from fnolake.query.standing import DAY_US, exchange_said, oi_before, session_before, standing
 from fnolake.store.store import Store
 

@@ -15,10 +15,10 @@ import polars as pl
 from fnolake.errors import QueryError
 from fnolake.market.calendar import Calendar
 from fnolake.model import contract_symbol
-from fnolake.query.bars import rupees
 from fnolake.query.gaps import GAPS, Gaps
 from fnolake.query.interval import Interval
 from fnolake.query.periods import Named, joined, opens
+from fnolake.query.rupees import rupees
 from fnolake.query.select import Choice
 from fnolake.query.when import When
 from fnolake.store.store import Store

@@ -7,24 +7,25 @@ A contract-session is read from one place: from the store once it has bars there
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
 from fnolake.minutes import live_schema
 from fnolake.model import bar_schema
-from fnolake.store.journal import FOLDER, pieces, recorded
+from fnolake.store.journal import FOLDER, absences, pieces, recorded
 from fnolake.store.store import Store
 
 PROVIDER = "live"
 """In the column ``provider`` of provisional bars."""
 SCORE: dict[str, pl.DataType | type[pl.DataType]] = {
     "session": pl.Date, "symbol": pl.String, "minutes": pl.Int64, "equal": pl.Int64, "differs": pl.Int64, "missing": pl.Int64, "extra": pl.Int64,
-    "incomplete": pl.Int64,
+    "incomplete": pl.Int64, "unheard": pl.Int64,
 }
 """
 One row a contract-session that has both: its final minutes; of them those that live bars called complete equal, differ from,
-or lack; complete live minutes that the final bars lack; and live minutes marked incomplete, which claim nothing.
+or lack though they were listened to; complete live minutes that the final bars lack; live minutes marked incomplete, which
+claim nothing; and final minutes of which nothing was heard, and that is known.
 """
 _VALUES = ("open_paise", "high_paise", "low_paise", "close_paise", "volume")
 
@@ -46,24 +47,62 @@ def provisional(store: Store, contracts: Sequence[int] | None, sessions: Sequenc
 
 def score(store: Store, session: date) -> pl.DataFrame:
     """How live minutes of a session compare with the provider's history, contract by contract: ``SCORE``, the worst first."""
-    live = pieces(store.path / FOLDER / session.isoformat())
+    folder = store.path / FOLDER / session.isoformat()
+    live = pieces(folder)
     if live.is_empty():
         return pl.DataFrame(schema=SCORE)
     ids = live["contract"].unique().to_list()
     final = store.bars(ids, [session]).filter(pl.col("phase") != "auction").select("contract", "ts", *_VALUES).collect()
     live = live.filter(pl.col("phase") != "auction", pl.col("contract").is_in(final["contract"].unique().to_list()))
-    both = final.join(live, on=["contract", "ts"], how="full", coalesce=True, suffix="_live")
+    both = (
+        final.join(live, on=["contract", "ts"], how="full", coalesce=True, suffix="_live")
+        .join(_minutes(absences(folder)).with_columns(away=pl.lit(value=True)), on=["contract", "ts"], how="left")
+    )
     here, told = pl.col("close_paise").is_not_null(), pl.col("complete").fill_null(value=False)
+    silent, away = here & pl.col("complete").is_null(), pl.col("away").fill_null(value=False)
     equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_live") for name in _VALUES)
     names = store.instruments(session).select("contract", "symbol")
     return (
         both.group_by("contract").agg(
             minutes=here.sum(), equal=(here & told & equal).sum(), differs=(here & told & ~equal).sum(),
-            missing=(here & pl.col("complete").is_null()).sum(), extra=(~here & told).sum(), incomplete=(~pl.col("complete")).sum(),
+            missing=(silent & ~away).sum(), extra=(~here & told).sum(), incomplete=(~pl.col("complete")).sum(), unheard=(silent & away).sum(),
         ).join(names, on="contract").with_columns(session=pl.lit(session))
         .sort(pl.col("differs") + pl.col("extra") + pl.col("missing"), "symbol", descending=[True, False])
         .select(pl.col(name).cast(kind) for name, kind in SCORE.items())
     )
+
+
+def unheard(store: Store, pairs: pl.DataFrame, phases: Sequence[str], since: datetime | None, until: datetime | None) -> pl.DataFrame:
+    """
+    Minutes of recorded contract-sessions that nobody heard, in some phases (empty = all) and between two instants.
+
+    Args:
+        store: The lake's.
+        pairs: (contract, session).
+        phases: As in ``provisional``.
+        since: Aware, inclusive; None: from the open.
+        until: Aware, exclusive; None: to the close.
+
+    Returns:
+        contract, session, minutes; those with none are not in it.
+    """
+    parts = [_minutes(absences(store.path / FOLDER / day.isoformat())).with_columns(session=pl.lit(day)) for day in pairs["session"].unique()]
+    if not parts:
+        return pl.DataFrame(schema={"contract": pl.Int64, "session": pl.Date, "minutes": pl.UInt32})
+    rows = pl.concat(parts).join(pairs, on=["contract", "session"], how="semi")
+    if phases:
+        rows = rows.filter(pl.col("phase").is_in(list(phases)))
+    if since is not None:
+        rows = rows.filter(pl.col("ts") >= since)
+    if until is not None:
+        rows = rows.filter(pl.col("ts") < until)
+    return rows.group_by("contract", "session").agg(minutes=pl.len())
+
+
+def _minutes(spans: pl.DataFrame) -> pl.DataFrame:
+    """Each minute of ``minutes.absence_schema`` once: contract, ts, phase."""
+    each = spans.with_columns(ts=pl.datetime_ranges("first", "last", "1m"))
+    return each.explode("ts").unique(["contract", "ts"]).select("contract", "ts", "phase")
 
 
 def _session(store: Store, contracts: Sequence[int] | None, day: date) -> pl.DataFrame:

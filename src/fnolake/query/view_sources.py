@@ -16,7 +16,7 @@ import polars as pl
 import polars.selectors as cs
 
 from fnolake.model import bar_schema
-from fnolake.query.bars import rupees
+from fnolake.query.rupees import in_rupees
 from fnolake.query.views import VIEWS, listed
 from fnolake.store.bars import BARS, Moment
 from fnolake.store.exact import Exact
@@ -99,9 +99,7 @@ def contract_sessions(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 def _shown(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows in rupees and IST."""
-    paise = [name for name in frame.columns if name.endswith("_paise")]
-    instants = cs.datetime(time_zone="*").dt.convert_time_zone("Asia/Kolkata")
-    return frame.with_columns(rupees(pl.col(paise)), instants).rename({name: name.removesuffix("_paise") for name in paise})
+    return in_rupees(frame).with_columns(cs.datetime(time_zone="*").dt.convert_time_zone("Asia/Kolkata"))
 
 
 def _make_bars(connection: DuckDBPyConnection, lake: Path, at: Moment, history: pl.DataFrame) -> None:

@@ -2,7 +2,7 @@
 The live journal: ticks on the disk before they count, and the provisional minutes made of them.
 
 Below the lake: ``live/DATE/ticks-N.journal`` (blocks of a length, a checksum and fixed records; a torn block ends the file) and
-``live/DATE/minutes-N.parquet`` (pieces, later ones win). A new journal begins with a checkpoint, so that a restart reads only
+``live/DATE/minutes-N.parquet`` (pieces, later ones win), ``live/DATE/absences-N.parquet``. A new journal begins with a checkpoint, so that a restart reads only
 the newest. Invariant: a minute is readable only once the ticks it is made of, or the checkpoint after them, are durable.
 """
 
@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from fnolake.minutes import absence_schema
 from fnolake.model.tick import Tick
 from fnolake.store.disk import disk_guard, fsync_file, fsync_folder, make_folder
 
@@ -30,6 +31,7 @@ _TICK = struct.Struct("<qqqqqqB")
 CHECKPOINT, TICKS, MARK = 1, 2, 3
 _NAME = re.compile(r"ticks-(\d+)\.journal")
 _PIECE = re.compile(r"minutes-(\d+)\.parquet")
+_ABSENCE = re.compile(r"absences-(\d+)\.parquet")
 
 
 class Journal:
@@ -44,7 +46,7 @@ class Journal:
     def __init__(self, lake: Path, session: date) -> None:
         self.folder = lake / FOLDER / session.isoformat()
         make_folder(self.folder)
-        self._pieces = max(_numbers(self.folder, _PIECE), default=0)
+        self._pieces = max(_numbers(self.folder, _PIECE) + _numbers(self.folder, _ABSENCE), default=0)
         self._number = max(_numbers(self.folder, _NAME), default=0)
         self._file: BinaryIO | None = None
 
@@ -94,25 +96,32 @@ class Journal:
 
     def add_minutes(self, bars: pl.DataFrame) -> None:
         """Make provisional bars durable and readable, whole or not at all."""
-        if bars.is_empty():
+        self._add("minutes", bars)
+
+    def add_absences(self, spans: pl.DataFrame) -> None:
+        """Make what was not heard (``minutes.absence_schema``) durable and readable, whole or not at all."""
+        self._add("absences", spans)
+
+    def join_pieces(self) -> None:
+        """Put all pieces of a kind into one, so that reading stays quick."""
+        for name, pattern, read in (("minutes", _PIECE, pieces), ("absences", _ABSENCE, absences)):
+            numbers = sorted(_numbers(self.folder, pattern))
+            if len(numbers) > 1:
+                self._add(name, read(self.folder))
+                for number in numbers:
+                    (self.folder / f"{name}-{number:06d}.parquet").unlink(missing_ok=True)
+
+    def _add(self, name: str, rows: pl.DataFrame) -> None:
+        if rows.is_empty():
             return
         self._pieces += 1
-        path = self.folder / f"minutes-{self._pieces:06d}.parquet"
+        path = self.folder / f"{name}-{self._pieces:06d}.parquet"
         with disk_guard(self.folder):
             part = path.with_suffix(".part")
-            bars.write_parquet(part, compression="zstd", compression_level=1, statistics=False)
+            rows.write_parquet(part, compression="zstd", compression_level=1, statistics=False)
             fsync_file(part)
             part.rename(path)
             fsync_folder(self.folder)
-
-    def join_minutes(self) -> None:
-        """Put all pieces into one, so that reading stays quick."""
-        numbers = sorted(_numbers(self.folder, _PIECE))
-        if len(numbers) < 2:
-            return
-        self.add_minutes(pieces(self.folder))
-        for number in numbers:
-            (self.folder / f"minutes-{number:06d}.parquet").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
@@ -127,21 +136,29 @@ def blocks_of(path: Path) -> Iterator[tuple[int, bytes | list[Tick]]]:
         while len(head := file.read(_BLOCK.size)) == _BLOCK.size:
             kind, length, check = _BLOCK.unpack(head)
             payload = file.read(length)
-            if len(payload) < length or zlib.crc32(payload) != check:
+            if len(payload) < length or _check(kind, payload) != check:
                 return
             yield kind, [_tick(row) for row in _TICK.iter_unpack(payload)] if kind == TICKS else payload
 
 
 def pieces(folder: Path) -> pl.DataFrame:
     """Provisional bars of a session's folder, the latest word on each (contract, ts), by both."""
+    frames = _read(folder, "minutes", _PIECE)
+    return pl.concat(frames).unique(["contract", "ts"], keep="last", maintain_order=True).sort("contract", "ts") if frames else pl.DataFrame()
+
+
+def absences(folder: Path) -> pl.DataFrame:
+    """What was not heard of a session (``minutes.absence_schema``), by contract and first minute; spans may overlap."""
+    frames = _read(folder, "absences", _ABSENCE)
+    return pl.concat(frames).unique().sort("contract", "first", "last") if frames else pl.DataFrame(schema=absence_schema())
+
+
+def _read(folder: Path, name: str, pattern: re.Pattern[str]) -> list[pl.DataFrame]:
+    """Every piece in order; a recorder that joins them meanwhile is waited for by looking again."""
     for _ in range(3):
-        found = [folder / f"minutes-{number:06d}.parquet" for number in sorted(_numbers(folder, _PIECE))]
         with contextlib.suppress(FileNotFoundError):
-            frames = [pl.read_parquet(path) for path in found]
-            if not frames:
-                break
-            return pl.concat(frames).unique(["contract", "ts"], keep="last", maintain_order=True).sort("contract", "ts")
-    return pl.DataFrame()
+            return [pl.read_parquet(folder / f"{name}-{number:06d}.parquet") for number in sorted(_numbers(folder, pattern))]
+    return []
 
 
 def recorded(lake: Path) -> list[date]:
@@ -158,7 +175,12 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
 
 
 def _block(kind: int, payload: bytes) -> bytes:
-    return _BLOCK.pack(kind, len(payload), zlib.crc32(payload)) + payload
+    return _BLOCK.pack(kind, len(payload), _check(kind, payload)) + payload
+
+
+def _check(kind: int, payload: bytes) -> int:
+    """Of the kind too: a block that is damaged in its first byte would else be another kind of block."""
+    return zlib.crc32(payload, kind)
 
 
 def _tick(row: tuple[int, int, int, int, int, int, int]) -> Tick:

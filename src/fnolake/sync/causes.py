@@ -151,7 +151,8 @@ def _disk_low(facts: Facts, settings: AlertSettings) -> Iterator[Message]:
 def _certificate(facts: Facts, _settings: AlertSettings) -> Iterator[Message]:
     made = facts.certificate
     if made is not None:
-        yield Message("certificate", f"certificate:{made.session}:{made.hash[:12]}", f"fnolake: {made.session:%d %b %Y} is signed off", made.line, once=True)
+        said = f"certificate:{made.session}:{made.exit_code}:{made.content.sha256[:12]}"  # one that is only newer says nothing new
+        yield Message("certificate", said, f"fnolake: {made.session:%d %b %Y} is signed off", made.line, once=True)
 
 
 def _text(lines: list[str]) -> str:

@@ -62,8 +62,8 @@ class WatchedLake(Protocol):
     def accounts(self) -> tuple[AccountStatus, ...]:
         """Who is signed in now, by the drawer."""
 
-    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None]) -> tuple[str, ...]:
-        """Send links to whom it takes to sign in, and listen for their answers."""
+    async def async_ask_people(self, stop: asyncio.Event, on_event: Callable[[Event], None], refused: str) -> tuple[str, ...]:
+        """Send links to whom it takes to sign in, say who could not by himself and why, and listen for answers."""
 
     async def async_alert(self) -> tuple[Delivery, ...]:
         """Tell people what there is to tell."""
@@ -189,7 +189,7 @@ class Daemon:
         self._tell(Notice("error", f"login needed: {refused}"))
         self._change("needs login", step.session, morning, f"needs login for {step.kind} of {step.session}: run `fnolake login`")
         enough = asyncio.Event()
-        asking = asyncio.ensure_future(self._lake.async_ask_people(enough, self._tell))
+        asking = asyncio.ensure_future(self._lake.async_ask_people(enough, self._tell, str(refused)))
         try:
             while self._now < morning and not stop.is_set():
                 await self._slice(stop, morning)

@@ -37,6 +37,7 @@ class Rules:
 
     Args:
         before_open: Pre-open work (sign-ins, masters) begins this long before the first phase.
+        after_close: The recorder listens this long after the last phase, for what comes late.
         file_from: The exchange's files come from then on.
         file_until: In the evening of the session the exchange's file is waited for until then; then the sync goes on without it.
         second_try: In the morning after such an evening the file is asked for again from then on.
@@ -44,6 +45,7 @@ class Rules:
     """
 
     before_open: timedelta = timedelta(minutes=30)
+    after_close: timedelta = timedelta(minutes=1)
     file_from: time = time(17, 0)
     file_until: time = time(20, 30)
     second_try: time = time(7, 0)
@@ -208,7 +210,7 @@ def _steps(day: date, book: Book, calendar: Calendar, rules: Rules) -> Iterator[
         return
     opens, closes = calendar.trading_hours(day)
     yield Step("pre-open", day, opens - rules.before_open, closes)
-    yield Step("live", day, opens, closes)
+    yield Step("live", day, opens, closes + rules.after_close)
     due = calendar.wanted_from(day)
     without = book.of(day, "exchange file")
     late = without is not None and without.note == WITHOUT_FILE

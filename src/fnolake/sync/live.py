@@ -108,6 +108,7 @@ class Recorder:
         self._waiting_since = 0.0
         self._since_checkpoint = 0
         self._pieces = 0
+        self._giving: asyncio.Future[None] | None = None
         self.report = LiveReport(session)
 
     async def run(self, stop: asyncio.Event) -> LiveReport:
@@ -132,7 +133,7 @@ class Recorder:
             ending.set()
             await keeping
             await self._flush(whole=True)
-            await asyncio.to_thread(self._journal.join_minutes)
+            await asyncio.to_thread(self._journal.join_pieces)
             self._journal.close()
         self.report.unserved = len(self._keeper.unserved)
         self.report.stopped = "" if self._is_over() or stop.is_set() else "no account can stream until somebody signs in"
@@ -172,6 +173,11 @@ class Recorder:
         if known:
             since = max([alive_us, *(item.at_us for item in replay if isinstance(item, Tick))])
             self._maker.away(known, since or ist_midnight_us(self._session))
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """A new journal; what was not heard and is in no file yet is written first, for the books do not hold it."""
+        self._journal.add_absences(self._maker.absences())
         self._journal.begin(msgspec.msgpack.encode(self._maker.state()))
 
     def _follow(self) -> None:
@@ -208,19 +214,30 @@ class Recorder:
         ended = (now_us - GRACE_US) // MINUTE_US
         if ended > self._closed_minute or whole:
             self._closed_minute = ended
-            await self._give_out(2**62 if whole and self._is_over() else ended * MINUTE_US)
+            bars = self._maker.close(2**62 if whole and self._is_over() else ended * MINUTE_US)
+            absences = self._maker.absences(now_us if whole else 0)
+            await self._given_out()
+            self._giving = asyncio.ensure_future(self._give_out(bars, absences))
             self._follow()
-        if self._since_checkpoint >= CHECKPOINT_TICKS:
+        checkpoint = self._since_checkpoint >= CHECKPOINT_TICKS
+        if checkpoint or whole:
+            await self._given_out()
+        if checkpoint:
             self._since_checkpoint = 0
-            await asyncio.to_thread(self._journal.begin, msgspec.msgpack.encode(self._maker.state()))
+            await asyncio.to_thread(self._checkpoint)
 
-    async def _give_out(self, until_us: int) -> None:
-        bars = self._maker.close(until_us)
+    async def _given_out(self) -> None:
+        """Until the bars of the minute before are readable; ticks go on arriving, and being flushed, meanwhile."""
+        if self._giving is not None:
+            await self._giving
+
+    async def _give_out(self, bars: pl.DataFrame, absences: pl.DataFrame) -> None:
         await asyncio.to_thread(self._journal.add_minutes, bars)
+        await asyncio.to_thread(self._journal.add_absences, absences)
         self._pieces += bars.height > 0
         if self._pieces >= JOIN_PIECES:
             self._pieces = 0
-            await asyncio.to_thread(self._journal.join_minutes)
+            await asyncio.to_thread(self._journal.join_pieces)
         self.report.bars += bars.height
         self.report.outside = self._maker.outside
         lag = self.report.worst_lag_s

@@ -24,7 +24,7 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Clock, Event, Message, Notice, StatePort
 from fnolake.provider.base import Provider, SignInHelp
 from fnolake.provider.http import Http
-from fnolake.sync.causes import Wanted, login_needed
+from fnolake.sync.causes import Wanted, login_needed, needs_a_person
 from fnolake.sync.connect import make_account, make_provider, open_http
 from fnolake.sync.sign_in import sign_in
 
@@ -120,6 +120,7 @@ class Asking:
         environ: For ``env:`` references.
         tell: Brings the link to people.
         on_event: Told of it too.
+        refused: Why accounts that sign in by themselves could not, if they are asked for as well.
     """
 
     settings: Settings
@@ -129,6 +130,7 @@ class Asking:
     environ: Mapping[str, str]
     tell: Tell
     on_event: Callable[[Event], None]
+    refused: str = ""
 
     async def bring_in(self, name: str, stop: asyncio.Event) -> bool:
         """
@@ -205,4 +207,6 @@ class Asking:
         remember(self.state, name, replace(link, told=now))
         where = f"sign in at {link.address}" if link.address else f"run `fnolake login {name}`"
         self.on_event(Notice("warning", f"{name} waits for a person: {where}"))
-        await self.tell((login_needed(Wanted(name, self.settings.accounts[name].provider, link.address)),), again=True)
+        account = self.settings.accounts[name]
+        why = "" if needs_a_person(account) else self.refused
+        await self.tell((login_needed(Wanted(name, account.provider, link.address, why)),), again=True)
