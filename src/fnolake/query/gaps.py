@@ -42,12 +42,13 @@ class Gaps:
     def spans(self) -> tuple[Span, ...]:
         """(symbol, first session, last session, reason), sessions in a row being one; by first session and symbol."""
         place = {day: number for number, day in enumerate(self.days)}
+        rows = self.rows.sort("symbol", "reason", "session").select("symbol", "reason", "session").iter_rows()
         found = []
-        for (symbol, reason), rows in self.rows.sort("symbol", "reason", "session").group_by("symbol", "reason", maintain_order=True):
-            days = [(place.get(day, 0), day) for day in rows["session"]]
+        for (symbol, reason), same in groupby(rows, key=lambda row: row[:2]):
+            days = [(place.get(day, 0), day) for _, _, day in same]
             for _, run in groupby(enumerate(days), key=lambda one: one[1][0] - one[0]):
                 inside = [day for _, (_, day) in run]
-                found.append((str(symbol), inside[0], inside[-1], str(reason)))
+                found.append((symbol, inside[0], inside[-1], reason))
         return tuple(sorted(found, key=lambda span: (span[1], span[0])))
 
     @property

@@ -90,7 +90,7 @@ def read(lake: Path, ledger: Ledger, book: InstrumentBook, contracts: Sequence[i
     rows = scan(lake, at, _around(ids, book))
     if ids[-1] - ids[0] + 1 == len(ids):
         return rows
-    return rows.join(pl.LazyFrame({"contract": ids}, schema={"contract": pl.Int64}), on="contract", how="semi")
+    return rows.join(pl.LazyFrame({"contract": ids}, schema={"contract": pl.Int64}), on="contract", how="semi", maintain_order="left")
 
 
 def _around(ids: list[int], book: InstrumentBook) -> pl.Expr:
