@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fnolake.errors import GapWarning
-from fnolake.model import Event
+from fnolake.model import Event, day_of
 from fnolake.provider.files.layout import layout_of
 from fnolake.reads import LakeReads
 from fnolake.sync.exchange_round import ExchangeRound, Taken
@@ -67,7 +67,8 @@ class LakeFiles(LakeReads):
     def export(
         self, target: str, folder: Path | str, symbol: str, *, kind: str | None = None, expiry: date | str | None = None,
         start: date | str | None = None, end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
-        by: str | None = None, overwrite: bool = False, dry_run: bool = False,
+        by: str | None = None, overwrite: bool = False, dry_run: bool = False, strike: float | str | None = None, right: str | None = None,
+        moneyness: str | None = None,
     ) -> Exported:
         """
         Write bars for another tool, for your own use.
@@ -85,27 +86,33 @@ class LakeFiles(LakeReads):
             by: A file a ``contract`` or a ``day``, where the target leaves the choice.
             overwrite: Replace files that are there; otherwise they stay, and the same call again adds what is new.
             dry_run: Read and count, write nothing.
+            strike: As in :meth:`bars`; so are ``right`` and ``moneyness``.
+            right: As in :meth:`bars`.
+            moneyness: As in :meth:`bars`.
 
         Raises:
             QueryError: Nothing to export.
             ConfigError: No such target, or the folder cannot be written.
         """
         from fnolake.export.folder import Folder
-        from fnolake.export.selection import day_of, outside, select
+        from fnolake.export.selection import outside, select
         from fnolake.export.targets import export, target_of
         from fnolake.export.work import Choice
 
         def read(first: date, last: date) -> pl.DataFrame:
             with warnings.catch_warnings(action="ignore", category=GapWarning):
-                return self.bars(symbol, kind=kind, expiry=expiry, start=first, end=last, phases=phases, interval=interval)
+                return self.bars(
+                    symbol, kind=kind, expiry=expiry, start=first, end=last, phases=phases, interval=interval, strike=strike, right=right, moneyness=moneyness,
+                )
 
-        chosen = Choice(symbol, kind, expiry, day_of(start), day_of(end), interval, tuple(phases))
+        chosen = Choice(symbol, kind, expiry, day_of(start), day_of(end), interval, tuple(phases), strike, right, moneyness)
         place = Folder(outside(self.path, Path(folder)), overwrite=overwrite, dry_run=dry_run)
-        return export(target_of(target), select(self.store, self._calendar, chosen, read), place, self.clock.now(), by=by)
+        return export(target_of(target), select(self.store, self._calendar, chosen, read, self._is_due), place, self.clock.now(), by=by)
 
     def to_pandas(
         self, symbol: str, *, kind: str | None = None, expiry: date | str | None = None, start: date | str | None = None,
-        end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",),
+        end: date | str | None = None, interval: str = "1m", phases: Sequence[str] = ("continuous",), strike: float | str | None = None,
+        right: str | None = None, moneyness: str | None = None,
     ) -> pd.DataFrame:
         """
         Bars as pandas programs expect them; needs the extra ``fnolake[pandas]``.
@@ -118,6 +125,9 @@ class LakeFiles(LakeReads):
             end: Last session, inclusive.
             interval: As in :meth:`bars`.
             phases: As in :meth:`bars`.
+            strike: As in :meth:`bars`.
+            right: As in :meth:`bars`.
+            moneyness: As in :meth:`bars`.
 
         Returns:
             Index ``Datetime`` (Asia/Kolkata, start of the bar), Open High Low Close (rupees, float64), Volume (int64),
@@ -127,7 +137,7 @@ class LakeFiles(LakeReads):
             ConfigError: pandas is not installed.
         """
         from fnolake.export.pandas import frame_of
-        from fnolake.export.selection import day_of
 
-        bars = self.bars(symbol, kind=kind, expiry=expiry, start=day_of(start), end=day_of(end), interval=interval, phases=phases)
-        return frame_of(bars)
+        return frame_of(self.bars(
+            symbol, kind=kind, expiry=expiry, start=start, end=end, interval=interval, phases=phases, strike=strike, right=right, moneyness=moneyness,
+        ))

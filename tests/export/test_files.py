@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from tests.export.conftest import FAR_SYMBOL, MON, NEAR, TUE, of
 
 from fnolake.errors import ConfigError, QueryError, UnknownInstrument
 from fnolake.export.folder import MANIFEST, NOTICE, PERSONAL, SCRATCH, Folder
-from fnolake.export.selection import day_of
 from fnolake.export.targets import TARGETS, Coverage, gap_line, target_of
 from fnolake.export.work import Spool
 from fnolake.lake import Lake
@@ -63,6 +62,13 @@ def test_near_is_resolved_on_each_session_and_selections_do_not_share_files(lake
     every = lake.export("parquet", tmp_path, "NIFTY", kind="future", by="day")
     assert (near.bars, near.coverage) == (80, Coverage(2, 2, {}))
     assert (every.bars, every.kept) == (120, 0)
+
+
+def test_options_are_chosen_as_for_bars(lake: Lake, tmp_path: Path) -> None:
+    puts = lake.export("csv", tmp_path, "NIFTY", kind="option", right="PE", dry_run=True)
+    assert 0 < puts.bars == lake.bars("NIFTY", kind="option", right="PE").height
+    with pytest.raises(QueryError, match="no strike 1"):
+        lake.export("csv", tmp_path, "NIFTY", strike=1, right="PE")
 
 
 def test_gaps_are_told_in_one_line_and_in_the_manifest(lake: Lake, tmp_path: Path) -> None:
@@ -130,7 +136,7 @@ def test_longer_bars_have_their_length_in_the_name(lake: Lake, truth: pl.DataFra
     ({"target": "cvs"}, "no target cvs; did you mean csv"), ({"target": "excel!"}, "there are csv, parquet"),
     ({"target": "lean", "by": "contract"}, "lean is written by day"), ({"target": "lean", "interval": "5m"}, "leave out --interval"),
     ({"target": "nautilus", "interval": "1w"}, "give --interval 1d or less"), ({"by": "day", "interval": "1w"}, "say --by contract"),
-    ({"start": "yesterday"}, "yesterday is no date"), ({"start": TUE, "end": MON}, "give the earlier date first"),
+    ({"start": "yesterday"}, "no date: 'yesterday'"), ({"start": TUE, "end": MON}, "give the earlier first"),
 ])
 def test_mistakes_are_one_line(lake: Lake, tmp_path: Path, how: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -183,7 +189,5 @@ def test_contracts_are_read_a_few_at_a_time_and_come_once_each(tmp_path: Path, m
     assert [(piece.name, piece.read()["n"].to_list()) for piece in pieces] == [(name, [2 * i, 2 * i + 1, 10 + 2 * i, 11 + 2 * i]) for i, name in enumerate("ABCD")]
 
 
-def test_days_and_targets_are_understood_as_they_are_typed() -> None:
-    assert day_of("2026-11-16") == day_of(date(2026, 11, 16)) == MON
-    assert day_of(None) is None
+def test_targets_are_understood_as_they_are_typed() -> None:
     assert target_of(" CSV ").name == "csv"

@@ -251,13 +251,14 @@ def test_right_as_a_word_of_sql_stays_what_it_is(lake: Lake) -> None:
     assert rows.rows() == [("CE", "CE")]
 
 
-@pytest.mark.parametrize("name", ["plain", "a=b", "contract=5", "session=2020-01-01", "it's \"mine\" ₹"])
+@pytest.mark.parametrize("name", ["plain", "a=b", "contract=5", "session=2020-01-01", "it's \"mine\" ₹", "[old] *lake?", "a=[b]"])
 def test_a_lake_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name / "lake"
     folder.mkdir(parents=True)
     fill(folder)
     with open_lake(folder, environ={}) as lake:
         counts = lake.sql("select session, contract, count(*) as n from bars group by all order by all").rows()
+        assert lake.store.bars(None, lake.store.sessions()).collect().height == sum(n for _, _, n in counts)
     assert counts == [(MON, 1, 4), (MON, 2, 3), (MON, 3, 5), (TUE, 1, 3), (TUE, 2, 3), (TUE, 3, 5), (TUE, 4, 2), (WED, 3, 3)]
 
 

@@ -11,7 +11,15 @@ import typer
 
 from fnolake.cli import view
 from fnolake.cli.desk import desk_of, warned
-from fnolake.cli.options import FormatOption, KindOption, SessionOption
+from fnolake.cli.options import (
+    FormatOption,
+    KindOption,
+    MoneyOption,
+    RankOption,
+    RightOption,
+    SessionOption,
+    StrikeOption,
+)
 from fnolake.cli.output import Format, chosen, render
 from fnolake.errors import ConfigError
 
@@ -45,12 +53,6 @@ class Phase(StrEnum):
 
 StartOption = Annotated[str | None, typer.Option("--from", metavar="DATE|TIME", help='First session, or an instant in IST: "2026-11-20 09:30".')]
 EndOption = Annotated[str | None, typer.Option("--to", metavar="DATE|TIME", help="Last session, inclusive, or the instant before which bars begin.")]
-RankOption = Annotated[str | None, typer.Option("--expiry", metavar="DATE|near|next|far", help="An expiry, or the first, second or third on each session.")]
-StrikeOption = Annotated[str | None, typer.Option("--strike", metavar="RUPEES", help="Of options: the strike.")]
-RightOption = Annotated[str | None, typer.Option("--right", metavar="CE|PE", help="Of options: calls or puts.")]
-MoneyOption = Annotated[
-    str | None, typer.Option("--moneyness", metavar="ATM|ATM+2|OTM3", help="Of options: strikes from the money at each session's open."),
-]
 
 
 def register(app: typer.Typer) -> None:

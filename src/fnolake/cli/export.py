@@ -10,13 +10,15 @@ import typer
 from fnolake.cli.desk import desk_of
 from fnolake.cli.options import (
     DryRunOption,
-    ExpiryOption,
     FormatOption,
     FromOption,
     KindOption,
+    MoneyOption,
+    RankOption,
+    RightOption,
     SessionOption,
+    StrikeOption,
     ToOption,
-    expiry_of,
     span_of,
 )
 from fnolake.cli.output import Format, render_rows, render_value
@@ -35,7 +37,8 @@ def export(
     target: Annotated[str | None, typer.Argument(metavar="TARGET", help="See --list.", show_default=False)] = None,
     symbol: Annotated[str | None, typer.Argument(metavar="SYMBOL", help="As for bars: a contract or an underlying.", show_default=False)] = None,
     into: Annotated[Path | None, typer.Option("--into", "-o", metavar="FOLDER", help="Where to; made if it is not there.")] = None,
-    kind: KindOption = None, expiry: ExpiryOption = None, session: SessionOption = None, start: FromOption = None, end: ToOption = None,
+    kind: KindOption = None, expiry: RankOption = None, strike: StrikeOption = None, right: RightOption = None, moneyness: MoneyOption = None,
+    session: SessionOption = None, start: FromOption = None, end: ToOption = None,
     interval: Annotated[str, typer.Option("--interval", "-i", metavar="5m|1d|1w|1mo", help="Length of the bars: any whole minutes, a day, week or month.")] = "1m",
     by: Annotated[str | None, typer.Option("--by", metavar="contract|day", help="A file for each contract or each day.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
@@ -57,7 +60,7 @@ def export(
     first, last = span_of(session, start, end)
     with desk_of(context).open() as lake:
         done = lake.export(
-            target, into, symbol, kind=kind.value if kind else None, expiry=expiry_of(expiry), start=first, end=last,
+            target, into, symbol, kind=kind.value if kind else None, expiry=expiry, strike=strike, right=right, moneyness=moneyness, start=first, end=last,
             interval=interval, by=by, overwrite=overwrite, dry_run=dry_run,
         )
     render_value(done, form, done.lines)

@@ -30,7 +30,12 @@ UnderlyingsOption = Annotated[list[str] | None, typer.Option("--underlying", "-u
 AccountsOption = Annotated[list[str] | None, typer.Option("--account", metavar="NAME", help="Ask only this one; repeat for more.")]
 KindsOption = Annotated[list[Kind] | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind; repeat for more.")]
 KindOption = Annotated[Kind | None, typer.Option("--kind", "-k", metavar=KINDS, help="Only this kind.")]
-ExpiryOption = Annotated[str | None, typer.Option("--expiry", metavar="DATE|near", help="An expiry, or near: the next one on each session.")]
+RankOption = Annotated[str | None, typer.Option("--expiry", metavar="DATE|near|next|far", help="An expiry, or the first, second or third on each session.")]
+StrikeOption = Annotated[str | None, typer.Option("--strike", metavar="RUPEES", help="Of options: the strike.")]
+RightOption = Annotated[str | None, typer.Option("--right", metavar="CE|PE", help="Of options: calls or puts.")]
+MoneyOption = Annotated[
+    str | None, typer.Option("--moneyness", metavar="ATM|ATM+2|OTM3", help="Of options: strikes from the money at each session's open."),
+]
 MinutesOption = Annotated[float | None, typer.Option("--max-minutes", min=0.01, metavar="MINUTES", help="Stop in good order after so many minutes.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 BackfillOption = Annotated[bool, typer.Option("--backfill", help="Everything that is still served, by deadline.")]
@@ -66,21 +71,6 @@ def span_of(session: str | None, start: str | None, end: str | None) -> tuple[da
     if first and last and first > last:
         raise ConfigError(f"--from {first} is after --to {last}: give the earlier date first")
     return first, last
-
-
-def expiry_of(text: str | None) -> date | str | None:
-    """
-    ``near`` as it is, else a date.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if text is not None and text.strip().lower() == "near":
-        return "near"
-    try:
-        return day_of(text, "--expiry")
-    except ConfigError as error:
-        raise ConfigError(f"{error}, or near") from error
 
 
 def names_of(names: list[str] | None) -> tuple[str, ...]:

@@ -33,11 +33,15 @@ class Choice:
     end: date | None = None
     interval: str = "1m"
     phases: tuple[str, ...] = ("continuous",)
+    strike: float | str | None = None
+    right: str | None = None
+    moneyness: str | None = None
 
     @property
     def label(self) -> str:
-        """Its name in file names: ``NIFTY-option-near``."""
-        return fit("-".join(str(part) for part in (self.symbol.strip().upper(), self.kind, self.expiry) if part))
+        """Its name in file names: ``NIFTY-option-near-ATM+1``."""
+        parts = (self.symbol.strip().upper(), self.kind, self.expiry, self.strike, self.right, self.moneyness)
+        return fit("-".join(str(part) for part in parts if part))
 
     @property
     def suffix(self) -> str:
@@ -148,7 +152,7 @@ class Spool:
 
     def by_day(self) -> Iterator[pl.DataFrame]:
         """What was read, a session at a time."""
-        return (pl.read_parquet(part) for part in self.parts)
+        return (pl.read_parquet(part, glob=False) for part in self.parts)
 
 
 @dataclass(slots=True)
@@ -161,7 +165,7 @@ class _Held:
 
     def of(self, symbol: str) -> pl.DataFrame:
         if not self.frames:
-            rows = pl.scan_parquet(self.parts).filter(pl.col("symbol").is_in(self.symbols)).collect()
+            rows = pl.scan_parquet(self.parts, glob=False).filter(pl.col("symbol").is_in(self.symbols)).collect()
             self.frames = {str(key): frame for (key,), frame in rows.partition_by("symbol", as_dict=True, maintain_order=True).items()}
         return self.frames.pop(symbol)
 

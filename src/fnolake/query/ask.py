@@ -48,8 +48,8 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Contracts on sessions, what is known of them and what is missing."""
+class Found:
+    """Contracts on sessions with bars, what is known of them and what is missing."""
 
     meant: Meant
     sessions: list[date]
@@ -59,10 +59,12 @@ class _Found:
 
     @property
     def ids(self) -> list[int]:
+        """The contracts that are meant."""
         return self.meant.contracts["contract"].to_list()
 
     @property
     def names(self) -> list[Named]:
+        """Whose hours they have."""
         return self.meant.contracts.select("venue", "underlying", "kind", "is_index").unique().rows()
 
 
@@ -104,8 +106,13 @@ def answer(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tu
 
 def scan(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tuple[pl.LazyFrame, Gaps]:
     """Minutes of a question lazily, ``query.bars.BAR_COLUMNS`` in no promised order, and what is missing of them."""
-    found = _find(store, calendar, ask, _contracts(store, ask), finished)
+    found = find(store, calendar, ask, finished)
     return present(store, _cut(_stored(store, ask, found), ask.span), found.ids), found.gaps
+
+
+def find(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> Found:
+    """What a question about minutes is about, before any bar is read."""
+    return _find(store, calendar, ask, _contracts(store, ask), finished)
 
 
 def _check(ask: Ask) -> None:
@@ -137,7 +144,7 @@ def _factors(store: Store, ask: Ask, contracts: pl.DataFrame) -> Factors | None:
     return factors_of(store, contracts, until)
 
 
-def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, finished: Finished) -> _Found:
+def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, finished: Finished) -> Found:
     lake_days = sorted({*store.sessions(), *(recorded(store.path) if ask.live else ())})
     meant = Meant(contracts)
     if ask.choice.moves:
@@ -156,7 +163,7 @@ def _find(store: Store, calendar: Calendar, ask: Ask, contracts: pl.DataFrame, f
     if live is not None:
         sessions = sorted({*sessions, *live["session"].unique().to_list()})
         gaps = _with(gaps, _unheard(store, ask, meant, live))
-    return _Found(Meant(meant.contracts, pairs, lost), sessions, known, gaps, live)
+    return Found(Meant(meant.contracts, pairs, lost), sessions, known, gaps, live)
 
 
 def _days(calendar: Calendar, span: When, known: Sequence[date], lake_days: Sequence[date]) -> list[date]:
@@ -168,14 +175,14 @@ def _days(calendar: Calendar, span: When, known: Sequence[date], lake_days: Sequ
     return sorted({*calendar.sessions(first, last), *span.of(known)}) if first <= last else []
 
 
-def _stored(store: Store, ask: Ask, found: _Found) -> pl.LazyFrame:
+def _stored(store: Store, ask: Ask, found: Found) -> pl.LazyFrame:
     rows = stored(store, found.ids, found.sessions, ask.phases, ask.as_of)
     if found.live is not None:
         rows = pl.concat([rows, found.live.lazy().drop("complete")])
     return rows if found.meant.pairs is None else rows.join(found.meant.pairs.lazy(), on=["contract", "session"], how="semi")
 
 
-def _rows(store: Store, calendar: Calendar, ask: Ask, found: _Found, interval: Interval) -> pl.LazyFrame:
+def _rows(store: Store, calendar: Calendar, ask: Ask, found: Found, interval: Interval) -> pl.LazyFrame:
     """Bars of the interval in paise, filled where that was asked for."""
     rows = longer(store, _stored(store, ask, found), found.ids, found.sessions, ask.phases, interval=interval, calendar=calendar)
     if ask.fill is None:

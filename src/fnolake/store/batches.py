@@ -176,7 +176,7 @@ def hot_rows(lake: Path, files: Sequence[str], named: pl.DataFrame, keep: pl.Exp
     """
     if not files:
         return pl.LazyFrame(schema=bar_schema())
-    rows = pl.scan_parquet([lake / file for file in files], hive_partitioning=False)
+    rows = pl.scan_parquet([lake / file for file in files], hive_partitioning=False, glob=False)
     if keep is not None:
         rows = rows.filter(keep)
     return rows.join(named.lazy(), on=["batch", "contract", "session"], how="semi").select(*bar_schema())

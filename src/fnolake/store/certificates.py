@@ -80,7 +80,7 @@ def write_copy(folder: Path, ledger: Ledger) -> None:
 def restore(connection: sqlite3.Connection, folder: Path) -> None:
     """Fill the table of a new ledger from its copy; nothing happens when there is none."""
     if (folder / FILE).exists():
-        rows = pl.read_parquet(folder / FILE).select(*CERTIFICATES)
+        rows = pl.read_parquet(folder / FILE, glob=False).select(*CERTIFICATES)
         numbers = rows.with_columns(pl.col("session").cast(pl.Int32), pl.col("made_at").dt.epoch("us"))
         connection.executemany(_INSERT, numbers.iter_rows())
 

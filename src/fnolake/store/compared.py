@@ -128,10 +128,10 @@ def restore(connection: sqlite3.Connection, folder: Path, attempts: pl.Series) -
     if not (folder / "comparisons.parquet").exists():
         return
     known = [pl.when(pl.col(name).is_in(attempts.implode())).then(pl.col(name)).alias(name) for name in ("first_attempt", "second_attempt")]
-    table = pl.read_parquet(folder / "comparisons.parquet").select(*COMPARISONS).with_columns(
+    table = pl.read_parquet(folder / "comparisons.parquet", glob=False).select(*COMPARISONS).with_columns(
         *known, pl.col("session").cast(pl.Int32), pl.col("agreed").cast(pl.Int8), pl.col("compared_at").dt.epoch("us"),
     )
-    rows = pl.read_parquet(folder / "differences.parquet").select(*DIFFERENCES).with_columns(pl.col("ts").dt.epoch("us"))
+    rows = pl.read_parquet(folder / "differences.parquet", glob=False).select(*DIFFERENCES).with_columns(pl.col("ts").dt.epoch("us"))
     whole = rows.join(table, on="comparison", how="semi")
     connection.executemany(_INSERT, table.iter_rows())
     connection.executemany(_INSERT_DIFFERENCE, whole.iter_rows())

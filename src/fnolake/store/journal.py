@@ -157,7 +157,7 @@ def _read(folder: Path, name: str, pattern: re.Pattern[str]) -> list[pl.DataFram
     """Every piece in order; a recorder that joins them meanwhile is waited for by looking again."""
     for _ in range(3):
         with contextlib.suppress(FileNotFoundError):
-            return [pl.read_parquet(folder / f"{name}-{number:06d}.parquet") for number in sorted(_numbers(folder, pattern))]
+            return [pl.read_parquet(folder / f"{name}-{number:06d}.parquet", glob=False) for number in sorted(_numbers(folder, pattern))]
     return []
 
 

@@ -76,13 +76,13 @@ def rebuild(lake: Path, ledger: Ledger) -> RebuildReport:
     source = lake / CATALOG / "instruments.parquet"
     if not source.exists():
         raise StoreError(f"{source} is not there, so contract ids cannot be restored; put back a copy from {lake / 'backup'}")
-    history = pl.read_parquet(source)
+    history = pl.read_parquet(source, glob=False)
     if "said_at" not in history.columns:
         history = history.with_columns(said_at=pl.lit(0, pl.Int64).cast(pl.Datetime("us", "UTC")))
     history = history.select(*history_schema(), "said_at")
-    taken = pl.read_parquet(lake / CATALOG / "masters.parquet")
+    taken = pl.read_parquet(lake / CATALOG / "masters.parquet", glob=False)
     symbols = lake / CATALOG / "symbols.parquet"
-    listed = pl.read_parquet(symbols).select(*SYMBOL_SCHEMA) if symbols.exists() else pl.DataFrame(schema=SYMBOL_SCHEMA)
+    listed = pl.read_parquet(symbols, glob=False).select(*SYMBOL_SCHEMA) if symbols.exists() else pl.DataFrame(schema=SYMBOL_SCHEMA)
     covered, doubtful = _covered(lake)
     with ledger.transaction() as connection:
         connection.executemany(INSERT, _numbers(history).rows())
@@ -145,7 +145,7 @@ def _exchange_days(lake: Path) -> list[tuple[object, ...]]:
     root = lake / EXCHANGE_DAYS.name
     return [
         (values["venue"], values["segment"], days(date.fromisoformat(values["session"])), _version(root), path,
-         pl.scan_parquet(root / path, hive_partitioning=False).select(pl.len()).collect().item(), "", "", "[]")
+         pl.scan_parquet(root / path, hive_partitioning=False, glob=False).select(pl.len()).collect().item(), "", "", "[]")
         for path, values in head_files(root)
     ]
 

@@ -219,7 +219,7 @@ def scan_files(root: Path, spec: TableSpec, files: Iterable[str]) -> pl.LazyFram
         return pl.concat(_scan_one(root / file, file, spec) for file in files).select(*spec.schema)
     stored: dict[str, Any] = {name: spec.schema[name] for name in spec.stored}
     return pl.scan_parquet(
-        [root / file for file in files], schema=stored, missing_columns="insert", hive_partitioning=True, hive_schema=partition,
+        [root / file for file in files], schema=stored, missing_columns="insert", hive_partitioning=True, hive_schema=partition, glob=False,
     ).select(*spec.schema)
 
 
@@ -227,7 +227,7 @@ def _scan_one(path: Path, file: str, spec: TableSpec) -> pl.LazyFrame:
     """One file with its partition's values as columns, for lakes whose own path has an equals sign (hive parsing stops there)."""
     given = dict(part.split("=", 1) for part in file.split("/")[:-1])
     stored: dict[str, Any] = {name: spec.schema[name] for name in spec.stored}
-    return pl.scan_parquet(path, schema=stored, missing_columns="insert", hive_partitioning=False).with_columns(
+    return pl.scan_parquet(path, schema=stored, missing_columns="insert", hive_partitioning=False, glob=False).with_columns(
         pl.lit(unquote(given[name])).str.strptime(pl.Date, "%Y-%m-%d").alias(name) if dtype == pl.Date
         else pl.lit(unquote(given[name])).cast(dtype).alias(name) for name, dtype in ((name, spec.schema[name]) for name in spec.partition)
     )
