@@ -17,7 +17,7 @@ LAKE = {
     "accounts", "alerts", "async_alert", "async_ask_people", "async_doctor", "async_live", "async_login",
     "async_logout", "async_run", "async_sync", "async_take_masters", "at_risk", "audit", "bars", "calendar", "chain",
     "clock", "close", "compare", "continuous", "coverage", "export", "gaps", "import_files", "instrument_history",
-    "instruments", "live_score", "metrics", "path", "plan", "repairs", "rolls", "scan", "sql", "status", "sync",
+    "instruments", "live_findings", "live_score", "metrics", "path", "plan", "repairs", "rolls", "scan", "sql", "status", "sync",
     "take_files", "to_pandas", "upkeep", "verify", "write_metrics",
 }
 

@@ -215,6 +215,15 @@ class LakeReads:
 
         return score(self.store, day_of(session) or date.min)
 
+    def live_findings(self) -> pl.DataFrame:
+        """Where recorded minutes were not what they were in the end, kept as each session was signed off: ``query.live.FINDINGS``."""
+        import polars as pl
+
+        from fnolake.query.live import FINDINGS
+        from fnolake.store.journal import kept_findings
+
+        return pl.concat([pl.DataFrame(schema=FINDINGS), *kept_findings(self.path)])
+
     def _is_due(self, day: date) -> bool:
         """Whether a session is wanted by now; where the emulator that keeps the time is gone, what the lake knows of is."""
         try:
@@ -325,6 +334,7 @@ class LakeReads:
 
         return ask(self.store, {
             "instruments": self.instruments, "coverage": self.coverage, "gaps": self.gaps, "differences": self.compare,
+            "live_findings": self.live_findings,
             "contract_sessions": lambda: contract_sessions(self._status_rows(None, None, (), ()), self.store.coverage()),
         }, query, params)
 

@@ -112,6 +112,9 @@ def test_what_is_heard_is_exact_and_is_replaced_by_the_sync(tmp_path: Path) -> N
         score = json.loads(desk.run("live", "--score", "--session", str(DAY), "--format", "json").stdout)
         assert all(row["differs"] == row["extra"] == 0 for row in score)
         assert sum(row["equal"] for row in score) == live.filter("complete", pl.col("phase") != "auction").height
+        assert (desk.lake / "live" / str(DAY) / "findings.parquet").exists()
+        found = json.loads(desk.run("sql", "select finding, count(*) as n from live_findings group by all", "--format", "json").stdout)
+        assert {row["finding"] for row in found} <= {"live_missing"}
 
 
 def test_ten_killed_recorders_lose_only_what_they_mark(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_ten_killed_recorders_lose_only_what_they_mark(tmp_path: Path) -> None:
             process.communicate()
         process, lines = recorder(desk)
         hear(lines, 6)
-        with open_lake(desk.lake, environ=desk.environment()) as lake, pytest.warns(GapWarning, match="minutes not heard"):
+        with open_lake(desk.lake, environ=desk.environment()) as lake, pytest.warns(GapWarning, match="min not heard"):
             assert lake.bars("TCS", kind="future", expiry="near", start=DAY, live=True).height > 10
         end(process)
         at(emulator, "18:30:00", 0)

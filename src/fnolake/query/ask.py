@@ -198,7 +198,7 @@ def _unheard(store: Store, ask: Ask, meant: Meant, live: pl.DataFrame) -> pl.Dat
     if meant.pairs is not None:
         pairs = pairs.join(meant.pairs, on=["contract", "session"], how="semi")
     away = unheard(store, pairs, ask.phases, ask.span.since, ask.span.until).join(meant.contracts.select("contract", "symbol"), on="contract")
-    return away.select("contract", "symbol", "session", reason=pl.format("live: {} minutes not heard", "minutes"))
+    return away.select("contract", "symbol", "session", reason=pl.format("live: {} min not heard", "minutes"))
 
 
 def _cut(rows: pl.LazyFrame, span: When) -> pl.LazyFrame:

@@ -13,6 +13,7 @@ import polars as pl
 
 from fnolake.minutes import live_schema
 from fnolake.model import bar_schema
+from fnolake.query.rupees import in_rupees
 from fnolake.store.journal import FOLDER, absences, pieces, recorded
 from fnolake.store.store import Store
 
@@ -27,7 +28,19 @@ One row a contract-session that has both: its final minutes; of them those that 
 or lack though they were listened to; complete live minutes that the final bars lack; live minutes marked incomplete, which
 claim nothing; and final minutes of which nothing was heard, and that is known.
 """
+FINDINGS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "symbol": pl.String, "session": pl.Date, "ts": pl.Datetime("us", "Asia/Kolkata"), "field": pl.String, "finding": pl.String, "live": pl.Float64,
+    "final": pl.Float64,
+}
+"""
+Where a recording was wrong, by symbol, ts and field; what it marked as incomplete or not heard is no finding.
+
+``live_differs``: a field (open, high, low, close in rupees, volume in units) of a minute that was called complete is another in the
+final bars; ``live_extra`` and ``live_missing``: of the field ``minute``, 1 where it is.
+"""
 _VALUES = ("open_paise", "high_paise", "low_paise", "close_paise", "volume")
+_LIVE = {name: name.replace("_paise", "_live_paise") if name.endswith("_paise") else f"{name}_live" for name in _VALUES}
+_EQUAL = pl.all_horizontal(pl.col(name) == pl.col(theirs) for name, theirs in _LIVE.items())
 
 
 def provisional(store: Store, contracts: Sequence[int] | None, sessions: Sequence[date], phases: Sequence[str] = ()) -> pl.DataFrame:
@@ -47,28 +60,58 @@ def provisional(store: Store, contracts: Sequence[int] | None, sessions: Sequenc
 
 def score(store: Store, session: date) -> pl.DataFrame:
     """How live minutes of a session compare with the provider's history, contract by contract: ``SCORE``, the worst first."""
+    rows = _beside(store, session)
+    if rows.is_empty():
+        return pl.DataFrame(schema=SCORE)
+    here, told, silent = pl.col("here"), pl.col("told"), pl.col("here") & pl.col("complete").is_null()
+    return (
+        rows.group_by("symbol").agg(
+            session=pl.lit(session), minutes=here.sum(), equal=(here & told & _EQUAL).sum(), differs=(here & told & ~_EQUAL).sum(),
+            missing=(silent & ~pl.col("away")).sum(), extra=(~here & told).sum(), incomplete=(~pl.col("complete")).sum(),
+            unheard=(silent & pl.col("away")).sum(),
+        )
+        .sort(pl.col("differs") + pl.col("extra") + pl.col("missing"), "symbol", descending=[True, False])
+        .select(pl.col(name).cast(kind) for name, kind in SCORE.items())
+    )
+
+
+def findings(store: Store, session: date) -> pl.DataFrame:
+    """Where live minutes of a session were wrong: ``FINDINGS``."""
+    rows = _beside(store, session)
+    if rows.is_empty():
+        return pl.DataFrame(schema=FINDINGS)
+    both = in_rupees(rows.filter("here", "told")).with_columns(pl.col("volume", "volume_live").cast(pl.Float64))
+    fields = [both.filter(pl.col(name) != pl.col(f"{name}_live")).select(
+        "symbol", "ts", field=pl.lit(name), finding=pl.lit("live_differs"), live=f"{name}_live", final=name,
+    ) for name in (value.removesuffix("_paise") for value in _VALUES)]
+    missing, extra = rows.filter(pl.col("here") & pl.col("complete").is_null() & ~pl.col("away")), rows.filter(~pl.col("here") & pl.col("told"))
+    minutes = [rows.select("symbol", "ts", field=pl.lit("minute"), finding=pl.lit(word), live=pl.lit(live), final=pl.lit(1 - live))
+               for word, rows, live in (("live_missing", missing, 0.0), ("live_extra", extra, 1.0))]
+    every = pl.concat([*fields, *minutes]).with_columns(pl.lit(session).alias("session"), pl.col("ts").dt.convert_time_zone("Asia/Kolkata"))
+    return every.select(*FINDINGS).sort("symbol", "ts", "field")
+
+
+def _beside(store: Store, session: date) -> pl.DataFrame:
+    """
+    Final and recorded minutes of the contracts that have both, but for the auction.
+
+    Columns: symbol, ts, the final values, those of the recording (``_live``), ``complete`` (null: not recorded), whether the minute is
+    ``here`` in the final bars, whether the recording ``told`` it as complete, whether it was ``away``.
+    """
     folder = store.path / FOLDER / session.isoformat()
     live = pieces(folder)
     if live.is_empty():
-        return pl.DataFrame(schema=SCORE)
+        return live
     ids = live["contract"].unique().to_list()
     final = store.bars(ids, [session]).filter(pl.col("phase") != "auction").select("contract", "ts", *_VALUES).collect()
     live = live.filter(pl.col("phase") != "auction", pl.col("contract").is_in(final["contract"].unique().to_list()))
-    both = (
-        final.join(live, on=["contract", "ts"], how="full", coalesce=True, suffix="_live")
-        .join(_minutes(absences(folder)).with_columns(away=pl.lit(value=True)), on=["contract", "ts"], how="left")
-    )
-    here, told = pl.col("close_paise").is_not_null(), pl.col("complete").fill_null(value=False)
-    silent, away = here & pl.col("complete").is_null(), pl.col("away").fill_null(value=False)
-    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_live") for name in _VALUES)
-    names = store.instruments(session).select("contract", "symbol")
+    away = _minutes(absences(folder)).select("contract", "ts", away=pl.lit(value=True))
     return (
-        both.group_by("contract").agg(
-            minutes=here.sum(), equal=(here & told & equal).sum(), differs=(here & told & ~equal).sum(),
-            missing=(silent & ~away).sum(), extra=(~here & told).sum(), incomplete=(~pl.col("complete")).sum(), unheard=(silent & away).sum(),
-        ).join(names, on="contract").with_columns(session=pl.lit(session))
-        .sort(pl.col("differs") + pl.col("extra") + pl.col("missing"), "symbol", descending=[True, False])
-        .select(pl.col(name).cast(kind) for name, kind in SCORE.items())
+        final.join(live.rename(_LIVE), on=["contract", "ts"], how="full", coalesce=True)
+        .join(away, on=["contract", "ts"], how="left").join(store.instruments(session).select("contract", "symbol"), on="contract")
+        .with_columns(
+            pl.col("away").fill_null(value=False), here=pl.col("close_paise").is_not_null(), told=pl.col("complete").fill_null(value=False),
+        )
     )
 
 

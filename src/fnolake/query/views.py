@@ -209,6 +209,15 @@ size double second minus first
 kept varchar the provider whose bars are shown
 why varchar the rule's word
 """),
+    "live_findings": ("Where recorded minutes were not what they were in the end: lake.live_findings().", """
+symbol varchar our name
+session date trading date
+ts timestamptz start of the minute, IST
+field varchar open, high, low, close, volume or minute
+finding varchar live_differs, live_missing, live_extra
+live double rupees or units; of a minute 1 where it is
+final double the same
+"""),
     "exchange_days": ("The exchange's end-of-day file, every row, volumes in units at both venues.", f"""
 session date trading date
 venue varchar NSE or BSE

@@ -2,7 +2,7 @@
 The live journal: ticks on the disk before they count, and the provisional minutes made of them.
 
 Below the lake: ``live/DATE/ticks-N.journal`` (blocks of a length, a checksum and fixed records; a torn block ends the file) and
-``live/DATE/minutes-N.parquet`` (pieces, later ones win), ``live/DATE/absences-N.parquet``. A new journal begins with a checkpoint, so that a restart reads only
+``live/DATE/minutes-N.parquet`` (pieces, later ones win), ``live/DATE/absences-N.parquet``, and, once it is final, ``live/DATE/findings.parquet``. A new journal begins with a checkpoint, so that a restart reads only
 the newest. Invariant: a minute is readable only once the ticks it is made of, or the checkpoint after them, are durable.
 """
 
@@ -31,6 +31,7 @@ _TICK = struct.Struct("<qqqqqqB")
 CHECKPOINT, TICKS, MARK = 1, 2, 3
 _NAME = re.compile(r"ticks-(\d+)\.journal")
 _PIECE = re.compile(r"minutes-(\d+)\.parquet")
+_FINDINGS = "findings.parquet"
 _ABSENCE = re.compile(r"absences-(\d+)\.parquet")
 
 
@@ -159,6 +160,24 @@ def _read(folder: Path, name: str, pattern: re.Pattern[str]) -> list[pl.DataFram
         with contextlib.suppress(FileNotFoundError):
             return [pl.read_parquet(folder / f"{name}-{number:06d}.parquet", glob=False) for number in sorted(_numbers(folder, pattern))]
     return []
+
+
+def keep_findings(lake: Path, session: date, findings: pl.DataFrame) -> None:
+    """Keep what a recording is known to have got wrong, in the place of what was known before; whole or not at all."""
+    folder = lake / FOLDER / session.isoformat()
+    path = folder / _FINDINGS
+    with disk_guard(folder):
+        part = path.with_suffix(".part")
+        findings.write_parquet(part, compression="zstd", statistics=False)
+        fsync_file(part)
+        part.replace(path)
+        fsync_folder(folder)
+
+
+def kept_findings(lake: Path) -> list[pl.DataFrame]:
+    """What was kept of each session's recording, by session."""
+    found = (lake / FOLDER / day.isoformat() / _FINDINGS for day in recorded(lake))
+    return [pl.read_parquet(path, glob=False) for path in found if path.exists()]
 
 
 def recorded(lake: Path) -> list[date]:

@@ -16,8 +16,10 @@ from fnolake.market.calendar import Calendar
 from fnolake.model import Certificate, Selection
 from fnolake.model.certificate import changes_since
 from fnolake.query import certificate as certified
+from fnolake.query import live
 from fnolake.query.coverage import alive, statuses, summary
 from fnolake.store.identity import KEY
+from fnolake.store.journal import keep_findings, recorded
 from fnolake.store.store import Store
 from fnolake.sync.status import need_a_session
 from fnolake.sync.wanted import SESSIONS_AT_ONCE, exchange_said, selected_contracts, wanted_sessions
@@ -59,7 +61,7 @@ def certify(store: Store, calendar: Calendar, selection: Selection, now: datetim
     """
     need_a_session(selection, calendar, now)
     made = [_certify(store, day, selection, now) for day in wanted_sessions(selection, calendar, now)[0]]
-    return tuple(made if dry_run else [replace(each, number=store.record_certificate(each.certificate)) for each in made])
+    return tuple(made if dry_run else [replace(each, number=_record(store, each.certificate)) for each in made])
 
 
 def sign_off(store: Store, sessions: Sequence[date], now: datetime, *, changed: bool) -> tuple[str, ...]:
@@ -85,9 +87,16 @@ def sign_off(store: Store, sessions: Sequence[date], now: datetime, *, changed: 
         made = _certify(store, day, Selection(), now)
         if made.certificate.missing_files or (in_force and not made.certificate.changes):
             continue
-        store.record_certificate(made.certificate)
+        _record(store, made.certificate)
         lines.append(made.certificate.line)
     return tuple(lines)
+
+
+def _record(store: Store, certificate: Certificate) -> int:
+    """Record a certificate, and beside a recording of its session what that got wrong."""
+    if certificate.session in recorded(store.path):
+        keep_findings(store.path, certificate.session, live.findings(store, certificate.session))
+    return store.record_certificate(certificate)
 
 
 def _certify(store: Store, session: date, selection: Selection, now: datetime) -> Certified:
