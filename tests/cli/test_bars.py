@@ -60,3 +60,8 @@ def test_mistakes_are_one_line_and_exit_2(lake: Path, words: tuple[str, ...], sa
     assert (code, rows) == (2, [])
     assert says in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_recorded_minutes_are_shown_as_such(lake: Path) -> None:
+    rows = run(lake, "TCS25JUL24F", "--live")[1]
+    assert [(row["live"], row["complete"]) for row in rows] == [("false", "")] * 3

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FRIDAY = date(2026, 11, 20)
 PLAIN = {
     "kind": None, "expiry": None, "strike": None, "right": None, "moneyness": None, "start": None, "end": None, "interval": "1m",
-    "phases": ("continuous",), "source": "minutes", "fill": None, "adjust": None, "strict": False, "as_of": None,
+    "phases": ("continuous",), "source": "minutes", "fill": None, "adjust": None, "strict": False, "as_of": None, "live": False,
 }
 
 

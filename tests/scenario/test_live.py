@@ -61,13 +61,21 @@ def compare(desk: Desk, final: pl.DataFrame, live: pl.DataFrame) -> tuple[pl.Dat
     return wrong, absent
 
 
-def proven(desk: Desk, live: pl.DataFrame) -> None:
-    """After the evening's sync every recorded contract is final and verified by the exchange's file, but for indices, which are in none."""
+def held_against_the_evening(desk: Desk) -> pl.DataFrame:
+    """
+    After the evening's sync: complete minutes are exact, absent ones are known, and every recorded contract is final and verified by the
+    exchange's file, but for indices, which are in none. Gives back what was recorded.
+    """
+    final, live = truth(desk)
+    wrong, absent = compare(desk, final, live)
+    assert wrong.is_empty()
+    assert absent.is_empty()
     with open_lake(desk.lake, environ=desk.environment()) as lake:
         facts = lake.store.instruments(DAY).select("contract", "kind", "is_index")
         rows = lake.store.coverage([DAY]).join(live, on="contract", how="semi").join(facts, on="contract")
-        assert rows.height == live["contract"].n_unique()
-        assert rows.filter(pl.col("proof") != "verified", ~(pl.col("is_index") & (pl.col("kind") == "spot"))).is_empty()
+    assert rows.height == live["contract"].n_unique()
+    assert rows.filter(pl.col("proof") != "verified", ~(pl.col("is_index") & (pl.col("kind") == "spot"))).is_empty()
+    return live
 
 
 def recorder(desk: Desk) -> tuple[subprocess.Popen[str], Iterator[str]]:
@@ -104,11 +112,8 @@ def test_what_is_heard_is_exact_and_is_replaced_by_the_sync(tmp_path: Path) -> N
         assert report["ticks"] > 1_000
         assert report["outages"] == 0
         at(emulator, "18:30:00", 0)
-        final, live = truth(desk)
-        wrong, absent = compare(desk, final, live)
-        assert wrong.is_empty()
+        live = held_against_the_evening(desk)
         assert live["complete"].mean() > 0.9
-        assert absent.is_empty()
         score = json.loads(desk.run("live", "--score", "--session", str(DAY), "--format", "json").stdout)
         assert all(row["differs"] == row["extra"] == 0 for row in score)
         assert sum(row["equal"] for row in score) == live.filter("complete", pl.col("phase") != "auction").height
@@ -132,12 +137,8 @@ def test_ten_killed_recorders_lose_only_what_they_mark(tmp_path: Path) -> None:
             assert lake.bars("TCS", kind="future", expiry="near", start=DAY, live=True).height > 10
         end(process)
         at(emulator, "18:30:00", 0)
-        final, live = truth(desk)
-        wrong, absent = compare(desk, final, live)
-        assert wrong.is_empty()
-        assert absent.is_empty()
+        live = held_against_the_evening(desk)
         assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height
-        proven(desk, live)
         score = json.loads(desk.run("live", "--score", "--session", str(DAY), "--format", "json").stdout)
         assert sum(row["unheard"] for row in score) > 0
         assert all(row["differs"] == row["extra"] == 0 for row in score)
@@ -161,9 +162,5 @@ def test_dropped_and_silent_sockets_and_a_broker_that_restarts_cost_only_what_is
         report = end(process)
         assert report["outages"] >= 6
         at(emulator, "18:30:00", 0)
-        final, live = truth(desk)
-        wrong, absent = compare(desk, final, live)
-        assert wrong.is_empty()
-        assert absent.is_empty()
+        live = held_against_the_evening(desk)
         assert 0 < live.filter(~pl.col("complete")).height < live.filter("complete").height
-        proven(desk, live)

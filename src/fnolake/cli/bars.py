@@ -71,6 +71,7 @@ def bars(
     fill: Annotated[Fill | None, typer.Option("--fill", metavar="forward", help="Add quiet bars with the last close, marked as filled.")] = None,
     adjust: Annotated[Adjust | None, typer.Option("--adjust", metavar="splits", help="Take splits and bonuses out of a stock's spot prices.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 where something is missing, instead of a warning.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="With recorded minutes that are not final yet, marked as such.")] = False,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help='What was known then, for example "2026-11-21 08:00".')] = None,
     form: FormatOption = None,
 ) -> None:
@@ -85,7 +86,7 @@ def bars(
         frame = lake.bars(
             symbol, kind=kind.value if kind else None, expiry=expiry, strike=strike, right=right, moneyness=moneyness,
             start=session or start, end=session or end, interval=interval, phases=tuple(one.value for one in phase or (Phase.CONTINUOUS,)),
-            source=source.value, fill=fill.value if fill else None, adjust=adjust.value if adjust else None, strict=strict, as_of=as_of,
+            source=source.value, fill=fill.value if fill else None, adjust=adjust.value if adjust else None, strict=strict, as_of=as_of, live=live,
         )
     if chosen(form) is Format.TABLE:
         frame = view.without_echoes(frame)
