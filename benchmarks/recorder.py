@@ -75,7 +75,6 @@ class Recorders:
 
     def __init__(self, made: Desk) -> None:
         self._desk = made
-        self.reports: list[dict[str, Any]] = []
         self.cpu_s = 0.0
         self.start()
 
@@ -109,10 +108,12 @@ class Recorders:
     def kill(self) -> None:
         self._count_cpu()
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._reader.join()
         self.start()
 
-    def end(self) -> None:
+    def end(self) -> dict[str, Any]:
+        """Ctrl-C, and what it says of itself."""
         self._count_cpu()
         self._process.send_signal(signal.SIGINT)
         assert self._process.stdout is not None
@@ -120,7 +121,8 @@ class Recorders:
         if self._process.wait(120):
             sys.exit("\n".join(self._said))
         self._reader.join()
-        self.reports.append(json.loads(out))
+        report: dict[str, Any] = json.loads(out)
+        return report
 
 
 @contextmanager
@@ -176,12 +178,12 @@ def run(given: argparse.Namespace) -> int:
         trouble(given, market, recorders)
         took = time.monotonic() - start
         record = market.get("sent")
-        recorders.end()
+        report = recorders.end()
         market.at("18:30:00", 0)
         print(f"{recorders.last_line}; {took:.0f} s of wall time at {given.rate:g} x, cap {given.cap}, "
               f"{given.kills} kills, {'a drop a minute and six half-open sockets' if given.drops else 'no drops'}, {given.restarts} restarts of the broker")
-        broken = [] if troubled else counted(recorders.reports[-1], record)
-        broken += cost(recorders, took, troubled=troubled)
+        broken = [] if troubled else counted(report, record)
+        broken += cost(report, recorders.cpu_s / took, troubled=troubled)
         broken += minutes(Path(made.env["FNOLAKE_LAKE"]), made.env)
         broken += evening(made)
     print("\n".join(f"BROKEN: {each}" for each in broken) or "every limit held")
@@ -198,9 +200,9 @@ def counted(report: dict[str, Any], record: dict[str, Any]) -> list[str]:
     return [f"{sent - heard} ticks lost"] if sent != heard else []
 
 
-def cost(recorders: Recorders, took: float, *, troubled: bool) -> list[str]:
+def cost(report: dict[str, Any], cores: float, *, troubled: bool) -> list[str]:
     """Lag from the arrival of a tick until it counts (the journal's fsync included), and CPU."""
-    worst, cores = recorders.reports[-1]["worst_lag_s"], recorders.cpu_s / took
+    worst = report["worst_lag_s"]
     print(f"worst lag from arrival to durable {worst:.2f} s (limit {LAG_S:g}), {cores:.2f} cores (limit {CORES:g}); load {os.getloadavg()[0]:.1f}")
     return [f"{what} over its limit" for what, over in (("lag", worst > LAG_S and not troubled), ("CPU", cores > CORES)) if over]
 

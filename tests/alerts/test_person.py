@@ -247,7 +247,7 @@ async def test_a_sync_tells_at_its_end_and_an_alert_that_fails_is_only_a_line(de
         lines = [one.text for one in desk.said if isinstance(one, Notice) and "alert" in one.text]
         assert lines == ["an alert was not delivered: env:HOOK: refused with HTTP 503: check the address"]
         desk.hook.status = 200
-        await lake.async_sync(Selection(underlyings=("TCS",), kinds=("spot",), start=DAY, end=DAY))
+        await lake.async_sync(underlying="tcs", kind="spot", start=str(DAY), end=DAY)
         assert desk.hook.titles == ["fnolake: the disk has room for 0 more sessions"]
 
 

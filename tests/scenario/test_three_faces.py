@@ -8,6 +8,7 @@ so that SQL is a second opinion wherever it is no view of the same name.
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from fnolake.errors import ConfigError
 from fnolake.lake import Lake, open_lake
+from fnolake.model import Selection
 from fnolake.query.bars import BAR_COLUMNS
 
 if TYPE_CHECKING:
@@ -228,6 +231,18 @@ def assert_same(other: pl.DataFrame, python: pl.DataFrame, *, exact: bool = True
     assert python.height > 0
     assert other.schema == python.schema
     assert_frame_equal(other, python, check_exact=exact, rel_tol=1e-9, abs_tol=0)
+
+
+def test_a_selection_is_said_in_words_as_well(desk_with_lake: tuple[Desk, Lake]) -> None:
+    desk, lake = desk_with_lake
+    said = lake.plan(underlying="tcs", kind=["future", "spot"], start="2026-11-16", end=FIRST)
+    assert said.rows.equals(lake.plan(Selection(("TCS",), ("future", "spot"), date(2026, 11, 16), FIRST)).rows)
+    command = desk.run("plan", "--underlying", "TCS", "--kind", "future", "--kind", "spot", "--from", "2026-11-16", "--to", str(FIRST), "--format", "json")
+    assert json.loads(command.stdout)["requests"] == said.rows.height > 0
+    with pytest.raises(ConfigError, match="not both"):
+        lake.plan(Selection(), underlying="TCS")
+    with pytest.raises(ConfigError, match="no date: 'soon'"):
+        lake.coverage("soon")
 
 
 def test_the_command_line_asks_what_lake_sql_asks(desk_with_lake: tuple[Desk, Lake]) -> None:

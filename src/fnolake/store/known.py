@@ -38,7 +38,7 @@ _COVERAGE = (
 )
 _COVERED = (
     "select session, group_concat(contract) from coverage where outcome in ('complete', 'untraded', 'empty_stated') "
-    "and session between ? and ? group by session"
+    "and {which} group by session"
 )
 _REFUSALS = (
     "select contract, count(distinct (fetched_us + 19800000000) / 86400000000), (max(fetched_us) + 19800000000) / 86400000000 "
@@ -85,7 +85,7 @@ def outcomes(
         span: First and last session, inclusive; open where None.
     """
     ids = list(contracts) if len(contracts) <= _MOST_MARKS else []
-    few = f" and contract in ({', '.join('?' * len(ids))})" if ids or not contracts else ""
+    few = f" and contract in ({_marks(len(ids))})" if ids or not contracts else ""
     first, last = (_EVER[end] if day is None else days(day) for end, day in enumerate(span))
     with ledger.reading():
         asked = [number for (found,) in ledger.rows(_SESSIONS) if first <= (number := int(str(found))) <= last]
@@ -105,9 +105,9 @@ def sessions(ledger: Ledger, contracts: Sequence[int] | None = None) -> list[dat
     found = [int(str(row[0])) for row in ledger.rows(_SESSIONS)]
     if contracts is None or not found or len(contracts) > _LOOKED_UP:
         return [from_days(number) for number in found]
-    marks = ", ".join("?" * len(found)), ", ".join("?" * len(contracts))
     rows = ledger.rows(
-        f"select distinct session from coverage where session in ({marks[0]}) and contract in ({marks[1]}) and bars > 0 order by session",  # noqa: S608 - marks only
+        f"select distinct session from coverage where session in ({_marks(len(found))}) and contract in ({_marks(len(contracts))}) "  # noqa: S608 - marks only
+        "and bars > 0 order by session",
         (*found, *contracts),
     )
     return [from_days(int(str(row[0]))) for row in rows]
@@ -127,7 +127,7 @@ def missing(ledger: Ledger, contracts: pl.DataFrame, sessions: Sequence[date]) -
         contract int64, session date; by session (in the order given), then contract.
     """
     wanted = contracts["contract"].unique().sort().to_numpy()
-    covered = _covered(ledger, sessions)
+    covered = _covered(ledger, sessions, wanted)
     left = [_without(wanted, covered.get(days(day))) for day in sessions]
     table = pl.DataFrame({
         "contract": np.concatenate(left) if left else np.empty(0, np.int64),
@@ -136,12 +136,24 @@ def missing(ledger: Ledger, contracts: pl.DataFrame, sessions: Sequence[date]) -
     return table.cast({"contract": pl.Int64, "session": pl.Date})
 
 
-def _covered(ledger: Ledger, sessions: Sequence[date]) -> dict[int, NDArray[np.int64]]:
-    """Covered contracts by session, ascending; one text a session leaves the database, which is faster than rows."""
+def _covered(ledger: Ledger, sessions: Sequence[date], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """
+    Covered contracts by session, ascending; a few wanted ones are looked up, else all there are are given.
+
+    One text a session leaves the database, which is faster than rows.
+    """
     if not sessions:
         return {}
-    rows = ledger.rows(_COVERED, (days(min(sessions)), days(max(sessions))))
+    which, values = "session between ? and ?", [days(min(sessions)), days(max(sessions))]
+    if len(wanted) <= _LOOKED_UP:
+        values = [*(days(day) for day in sessions), *wanted.tolist()]
+        which = f"session in ({_marks(len(sessions))}) and contract in ({_marks(len(wanted))})"
+    rows = ledger.rows(_COVERED.format(which=which), values)
     return {int(str(day)): np.sort(np.fromstring(str(numbers), dtype=np.int64, sep=",")) for day, numbers in rows}
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
 
 
 def _without(wanted: NDArray[np.int64], covered: NDArray[np.int64] | None) -> NDArray[np.int64]:
