@@ -238,7 +238,7 @@ def test_a_selection_is_said_in_words_as_well(desk_with_lake: tuple[Desk, Lake])
     said = lake.plan(underlying="tcs", kind=["future", "spot"], start="2026-11-16", end=FIRST)
     assert said.rows.equals(lake.plan(Selection(("TCS",), ("future", "spot"), date(2026, 11, 16), FIRST)).rows)
     command = desk.run("plan", "--underlying", "TCS", "--kind", "future", "--kind", "spot", "--from", "2026-11-16", "--to", str(FIRST), "--format", "json")
-    assert json.loads(command.stdout)["requests"] == said.rows.height > 0
+    assert len(json.loads(command.stdout)) == said.rows.height > 0
     with pytest.raises(ConfigError, match="not both"):
         lake.plan(Selection(), underlying="TCS")
     with pytest.raises(ConfigError, match="no date: 'soon'"):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Event, Thread, Timer
 
 import polars as pl
 from tests.scenario.conftest import Desk, Emulator, started
@@ -34,6 +34,7 @@ from fnolake.sync.day import EVENING
 BEFORE, SPECIAL, HOLIDAY, ALONE, EXPIRY = (date(2025, 10, day) for day in (17, 21, 22, 23, 28))
 """The evening it begins with; Muhurat trading; the day after it; the morning without login; everything monthly of NSE expires."""
 AHEAD = re.compile(r"(?:at|until) \w{3} (\d\d) (\w{3}) (\d\d):(\d\d)")
+ASKS = "fnolake: sign in "
 LONGEST_S = 300
 
 
@@ -74,13 +75,16 @@ def states(lines: Sequence[str], day: date) -> list[str]:
 
 
 @contextmanager
-def hook() -> Iterator[tuple[str, list[str]]]:
-    """A web hook that takes alerts: its address, as apprise has it, and the titles that arrived."""
+def hook() -> Iterator[tuple[str, list[str], Event]]:
+    """A web hook that takes alerts: its address, as apprise has it, the titles that arrived, and whether one asks to sign in."""
     titles: list[str] = []
+    asked = Event()
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             titles.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
+            if ASKS in titles[-1]:
+                asked.set()
             self.send_response(200)
             self.end_headers()
 
@@ -90,7 +94,7 @@ def hook() -> Iterator[tuple[str, list[str]]]:
     with HTTPServer(("127.0.0.1", 0), Hook) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"json://127.0.0.1:{server.server_port}/alerts", titles
+            yield f"json://127.0.0.1:{server.server_port}/alerts", titles, asked
         finally:
             server.shutdown()
 
@@ -119,7 +123,7 @@ class Week:
         found += [f"{day} came up" for day in (HOLIDAY,) if states(self.lines, day)]
         found += [f"{self.gaps} gaps"] if self.gaps else []
         certified = [title for title in self.alerts if "signed off" in title]
-        asked = [title for title in self.alerts if ": sign in " in title]
+        asked = [title for title in self.alerts if ASKS in title]
         if len(asked) != 1 or len(certified) != len(self.sessions) or len(self.alerts) != len(asked) + len(certified):
             found.append(f"alerts: {self.alerts}")
         for name in ("differs", "extra", "missing"):
@@ -139,7 +143,7 @@ def run(folder: Path, underlyings: str, recorded: Collection[date], rate: float)
         rate: Emulated seconds a second while they do.
     """
     words = ("--underlyings", underlyings, "--limits", "off", "--rate", "0", "--date", str(BEFORE), "--socket-cap", "500")
-    with started(*words) as emulator, hook() as (address, alerts):
+    with started(*words) as emulator, hook() as (address, alerts, asked):
         desk = Desk(folder / "lake", emulator.url, {"FNOLAKE_LIVE__STRIKES": "5", "HOOK": address})
         desk.sign_in()
         with (desk.lake / "lake.toml").open("a", encoding="utf-8") as settings:
@@ -151,6 +155,7 @@ def run(folder: Path, underlyings: str, recorded: Collection[date], rate: float)
                 if "pre-open of 2025-10-23 at" in line:
                     emulator.post("/emulator/signins", {"revoke": "FN0001"})
                 elif "needs login" in line:
+                    asked.wait(LONGEST_S)
                     set_clock(emulator, at(ALONE, 9, 40), rate if ALONE in recorded else 0)
                     desk.run("login", "demo")
             process.send_signal(signal.SIGTERM)
