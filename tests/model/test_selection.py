@@ -14,6 +14,7 @@ DAY = date(2026, 11, 16)
 
 def test_one_name_is_a_name_and_not_its_letters() -> None:
     assert names_of("tcs ") == names_of(["TCS", "tcs"]) == ("TCS",)
+    assert names_of(None) == names_of(()) == ()
     assert Selection.of(underlying="Nifty", kind="Future").kinds == ("future",)
 
 

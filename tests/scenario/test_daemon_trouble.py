@@ -61,7 +61,7 @@ def test_the_recorder_gets_its_session_and_ends_with_it_and_one_that_dies_is_sta
         seen.append(session)
         if len(seen) == 1:
             raise OSError("the socket is gone")
-        set_clock(emulator, at(session, 15, 40))
+        set_clock(emulator, at(session, 15, 41))
         await ends.wait()
         seen.append(session)
 

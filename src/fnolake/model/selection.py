@@ -10,8 +10,8 @@ from typing import Any, TypedDict, Unpack
 from fnolake.errors import ConfigError
 from fnolake.model.session import ist_date
 
-Names = str | Sequence[str]
-"""One name or several."""
+Names = str | Sequence[str] | None
+"""One name or several; None is no name, as an empty sequence is."""
 Day = date | str | None
 """A date, its ISO text, or None; of an instant its date in IST."""
 
@@ -64,7 +64,7 @@ class Selection:
 def names_of(given: Names) -> tuple[str, ...]:
     """Names as the lake spells them, each once."""
     names = (given,) if isinstance(given, str) else given
-    return tuple(dict.fromkeys(name.strip().upper() for name in names))
+    return tuple(dict.fromkeys(name.strip().upper() for name in names or ()))
 
 
 def day_of(given: Day) -> date | None:

@@ -31,6 +31,7 @@ CONTINUOUS = ("continuous",)
 PHASES = ("continuous", "preopen", "auction")
 _RUPEES = ("open", "high", "low", "close", "vwap", "strike")
 PLACE = "place"
+"""A column of :func:`present`, for :func:`in_order`."""
 _PLACED_BY = BAR_SORT[:-1]
 _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
