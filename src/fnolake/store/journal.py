@@ -1,9 +1,10 @@
 """
 The live journal: ticks on the disk before they count, and the provisional minutes made of them.
 
-Below the lake: ``live/DATE/ticks-N.journal`` (blocks of a length, a checksum and fixed records; a torn block ends the file) and
-``live/DATE/minutes-N.parquet`` (pieces, later ones win), ``live/DATE/absences-N.parquet``, and, once it is final, ``live/DATE/findings.parquet``. A new journal begins with a checkpoint, so that a restart reads only
-the newest. Invariant: a minute is readable only once the ticks it is made of, or the checkpoint after them, are durable.
+Below the lake, in ``live/DATE/``: ``ticks-N.journal`` (blocks of a length, a checksum and fixed records; a torn block ends the
+file), ``minutes-N.parquet`` and ``absences-N.parquet`` (pieces, later ones win) and, once the session is signed off,
+``findings.parquet``. A new journal begins with a checkpoint, so that a restart reads only the newest. Invariant: a minute is
+readable only once the ticks it is made of, or the checkpoint after them, are durable.
 """
 
 from __future__ import annotations
