@@ -120,7 +120,7 @@ class Week:
             opening = [] if day == BEFORE else ["pre-open", "needs login for pre-open", "live"] if day == ALONE else ["pre-open", "live"]
             if states(self.lines, day) != [*opening, *EVENING]:
                 found.append(f"{day}: went through {states(self.lines, day)}")
-        found += [f"{day} came up" for day in (HOLIDAY,) if states(self.lines, day)]
+        found += [f"{HOLIDAY} came up"] if states(self.lines, HOLIDAY) else []
         found += [f"{self.gaps} gaps"] if self.gaps else []
         certified = [title for title in self.alerts if "signed off" in title]
         asked = [title for title in self.alerts if ASKS in title]

@@ -15,10 +15,10 @@ from fnolake.cli.options import (
     SessionOption,
     ToOption,
     UnderlyingsOption,
-    names_of,
     span_of,
 )
 from fnolake.cli.output import Format, console, render, render_rows
+from fnolake.model.selection import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

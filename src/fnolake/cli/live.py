@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fnolake.cli.desk import desk_of, run_stoppable, say
-from fnolake.cli.options import AccountsOption, FormatOption, SessionOption, UnderlyingsOption, day_of, names_of
+from fnolake.cli.options import AccountsOption, FormatOption, SessionOption, UnderlyingsOption, day_of
 from fnolake.cli.output import render, render_value
+from fnolake.model.selection import names_of
 
 if TYPE_CHECKING:
     from fnolake.model import Event

@@ -10,7 +10,7 @@ import typer
 
 from fnolake.cli.output import Format
 from fnolake.errors import ConfigError
-from fnolake.model.selection import Selection
+from fnolake.model.selection import Selection, names_of
 
 
 class Kind(StrEnum):
@@ -71,11 +71,6 @@ def span_of(session: str | None, start: str | None, end: str | None) -> tuple[da
     if first and last and first > last:
         raise ConfigError(f"--from {first} is after --to {last}: give the earlier date first")
     return first, last
-
-
-def names_of(names: list[str] | None) -> tuple[str, ...]:
-    """Underlyings as the lake spells them."""
-    return tuple(dict.fromkeys(name.strip().upper() for name in names or ()))
 
 
 def selection_of(

@@ -19,10 +19,10 @@ from fnolake.cli.options import (
     ToOption,
     UnderlyingsOption,
     day_of,
-    names_of,
     span_of,
 )
 from fnolake.cli.output import Format, chosen, console, render, render_rows, render_value
+from fnolake.model.selection import names_of
 
 if TYPE_CHECKING:
     import polars as pl

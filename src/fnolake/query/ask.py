@@ -15,7 +15,7 @@ import polars as pl
 from fnolake.errors import QueryError
 from fnolake.market.calendar import Calendar
 from fnolake.query.adjust import Factors, check_adjust, factors_of
-from fnolake.query.bars import CONTINUOUS, PHASES, PLACE, in_order, longer, present, stored
+from fnolake.query.bars import CONTINUOUS, PHASES, in_order, longer, present, stored
 from fnolake.query.coverage import COVERED
 from fnolake.query.exchange_bars import check_source, exchange_bars, exchange_days, file_gaps, files_here
 from fnolake.query.fill import check_fill, filled_forward
@@ -91,7 +91,7 @@ def answer(store: Store, calendar: Calendar, ask: Ask, finished: Finished) -> tu
     weekly = factors is not None and ask.interval.period not in {"", "day"}
     rows = _cut(_rows(store, calendar, ask, found, DAY if weekly else ask.interval), ask.span if not weekly else EVER)
     also = ["filled"] if ask.fill else []
-    frame = in_order(present(store, rows, found.ids, also=["contract", PLACE, *also]).collect(engine="streaming")).drop(PLACE)
+    frame = in_order(store, rows, found.ids, also=["contract", *also])
     if found.live is not None:
         frame = _marked(frame, found.live)
     if factors is None:

@@ -30,8 +30,7 @@ BAR_COLUMNS = (
 CONTINUOUS = ("continuous",)
 PHASES = ("continuous", "preopen", "auction")
 _RUPEES = ("open", "high", "low", "close", "vwap", "strike")
-PLACE = "place"
-"""A column of :func:`present`, for :func:`in_order`."""
+_PLACE = "place"
 _PLACED_BY = BAR_SORT[:-1]
 _NAMED_BY = ("contract", "underlying", "expiry", "strike_paise")
 
@@ -59,7 +58,7 @@ def read(
         NotCovered: Bars of then were replaced since and are kept nowhere.
     """
     rows = stored(store, contracts, sessions, phases, as_of)
-    return _in_order(store, near_only(rows) if near else rows, contracts)
+    return in_order(store, near_only(rows) if near else rows, contracts)
 
 
 def read_longer(
@@ -76,7 +75,7 @@ def read_longer(
         return read(store, contracts, sessions, phases, near=near, as_of=as_of)
     rows = stored(store, contracts, sessions, phases, as_of)
     longer_rows = longer(store, near_only(rows) if near else rows, contracts, sessions, phases, interval=interval, calendar=calendar)
-    return _in_order(store, longer_rows, contracts)
+    return in_order(store, longer_rows, contracts)
 
 
 def longer(
@@ -98,19 +97,16 @@ def longer(
     return resample(rows, interval, at)
 
 
-def _in_order(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None) -> pl.DataFrame:
-    return in_order(present(store, rows, contracts, also=[PLACE]).collect(engine="streaming")).drop(PLACE)
-
-
-def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+def in_order(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None, *, also: Sequence[str] = ()) -> pl.DataFrame:
     """
-    Bars with their ``PLACE`` by that and ts, which is ``BAR_SORT``.
+    What :func:`present` makes of stored bars, by ``BAR_SORT``.
 
     One number a bar says it all: a session's bars lie in order already, which costs a look (2 ms for 400,000), where sorting
     them by seven columns took 100 ms (2026-11-21).
     """
-    key = rows.select(key=pl.col(PLACE).cast(pl.Int64) * 2**32 + pl.col("ts").dt.epoch("s") // 60)["key"]
-    return rows if key.is_sorted() else rows[key.arg_sort()]
+    shown = present(store, rows, contracts, also=[*also, _PLACE]).collect(engine="streaming")
+    key = shown.select(key=pl.col(_PLACE).cast(pl.Int64) * 2**32 + pl.col("ts").dt.epoch("s") // 60)["key"]
+    return (shown if key.is_sorted() else shown[key.arg_sort()]).drop(_PLACE)
 
 
 def scan(
@@ -150,14 +146,14 @@ def present(store: Store, rows: pl.LazyFrame, contracts: Sequence[int] | None = 
     """
     Stored bars in ``BAR_COLUMNS``, and columns that they have besides; their order is kept.
 
-    ``PLACE`` may be among these: where the bar's contract, as it stood, comes by ``BAR_SORT``.
+    ``_PLACE`` may be among these: where the bar's contract, as it stood, comes by ``BAR_SORT``.
     """
     names = store.instrument_history().select(*_PLACED_BY, "symbol")
     if contracts is not None:
         names = names.filter(pl.col("contract").is_in(list(contracts)))
     by: tuple[str, ...] = _NAMED_BY if names["contract"].is_duplicated().any() else ("contract",)
-    names = names.unique(by, keep="last").sort(_PLACED_BY, nulls_last=False).with_row_index(PLACE)
-    named = rows.join(names.lazy().select(*by, "symbol", PLACE), on=list(by), how="left", nulls_equal=True, maintain_order="left")
+    names = names.unique(by, keep="last").sort(_PLACED_BY, nulls_last=False).with_row_index(_PLACE)
+    named = rows.join(names.lazy().select(*by, "symbol", _PLACE), on=list(by), how="left", nulls_equal=True, maintain_order="left")
     return named.with_columns(
         *(rupees(pl.col(f"{name}_paise")).alias(name) for name in _RUPEES), ts=pl.col("ts").dt.convert_time_zone("Asia/Kolkata"),
     ).select(*BAR_COLUMNS, *also)

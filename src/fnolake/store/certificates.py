@@ -8,7 +8,6 @@ certificate names from the ledger: the exchange's files with their hashes, and t
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import sqlite3
 from datetime import UTC, date, datetime
@@ -17,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from fnolake.model import Certificate, ExchangeFile, MasterFile
-from fnolake.store.disk import make_folder, write_atomic
+from fnolake.store.disk import make_folder, write_table
 from fnolake.store.ledger import Ledger, days, from_days, micros, set_meta
 
 CERTIFICATES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -70,9 +69,7 @@ def write_copy(folder: Path, ledger: Ledger) -> None:
     newest_number = str(ledger.rows("select coalesce(max(certificate), 0) from certificates")[0][0])
     if newest_number == (ledger.meta(_COPIED) or "0"):
         return
-    body = io.BytesIO()
-    history(ledger).write_parquet(body, compression="zstd")
-    write_atomic(make_folder(folder) / FILE, body.getvalue())
+    write_table(make_folder(folder) / FILE, history(ledger))
     with ledger.transaction() as connection:
         set_meta(connection, _COPIED, newest_number)
 

@@ -7,7 +7,6 @@ are only added, and each has the rows of its differences beside it.
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from fnolake.model import FIRST, Compared, difference_schema
-from fnolake.store.disk import make_folder, write_atomic
+from fnolake.store.disk import make_folder, write_table
 from fnolake.store.ledger import Ledger, days, set_meta
 
 COMPARISONS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -109,9 +108,7 @@ def write_copy(folder: Path, ledger: Ledger) -> None:
         return
     make_folder(folder)
     for name, table in (("comparisons", comparisons(ledger)), ("differences", differences(ledger))):
-        body = io.BytesIO()
-        table.write_parquet(body, compression="zstd")
-        write_atomic(folder / f"{name}.parquet", body.getvalue())
+        write_table(folder / f"{name}.parquet", table)
     with ledger.transaction() as connection:
         set_meta(connection, _COPIED, newest)
 

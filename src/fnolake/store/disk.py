@@ -7,13 +7,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fnolake.errors import DiskFull
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _WORDS = ("no space left", "disk is full", "readonly database", "read-only file system", "permission denied")
@@ -87,6 +92,13 @@ def write_atomic(path: Path, body: bytes, *, mode: int = 0o644) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def write_table(path: Path, table: pl.DataFrame, *, level: int | None = None, statistics: bool = True) -> None:
+    """Replace a Parquet file (zstd) so that a crash leaves the old one or the new one; for tables that fit into memory as bytes."""
+    body = io.BytesIO()
+    table.write_parquet(body, compression="zstd", compression_level=level, statistics=statistics)
+    write_atomic(path, body.getvalue())
 
 
 def file_hash(path: Path) -> str:

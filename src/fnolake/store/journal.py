@@ -24,7 +24,7 @@ import polars as pl
 
 from fnolake.minutes import absence_schema
 from fnolake.model.tick import Tick
-from fnolake.store.disk import disk_guard, fsync_file, fsync_folder, make_folder
+from fnolake.store.disk import disk_guard, fsync_folder, make_folder, write_table
 
 FOLDER = "live"
 _BLOCK = struct.Struct("<BII")
@@ -117,13 +117,8 @@ class Journal:
         if rows.is_empty():
             return
         self._pieces += 1
-        path = self.folder / f"{name}-{self._pieces:06d}.parquet"
         with disk_guard(self.folder):
-            part = path.with_suffix(".part")
-            rows.write_parquet(part, compression="zstd", compression_level=1, statistics=False)
-            fsync_file(part)
-            part.rename(path)
-            fsync_folder(self.folder)
+            write_table(self.folder / f"{name}-{self._pieces:06d}.parquet", rows, level=1, statistics=False)
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
@@ -166,13 +161,8 @@ def _read(folder: Path, name: str, pattern: re.Pattern[str]) -> list[pl.DataFram
 def keep_findings(lake: Path, session: date, findings: pl.DataFrame) -> None:
     """Keep what a recording is known to have got wrong, in the place of what was known before; whole or not at all."""
     folder = lake / FOLDER / session.isoformat()
-    path = folder / _FINDINGS
     with disk_guard(folder):
-        part = path.with_suffix(".part")
-        findings.write_parquet(part, compression="zstd", statistics=False)
-        fsync_file(part)
-        part.replace(path)
-        fsync_folder(folder)
+        write_table(folder / _FINDINGS, findings, statistics=False)
 
 
 def kept_findings(lake: Path) -> list[pl.DataFrame]:

@@ -7,7 +7,6 @@ A copy of the instruments, symbols and masters tables is kept beside the ledger 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import secrets
@@ -20,7 +19,7 @@ from fnolake.model import Master, RawFile
 from fnolake.store import certificates, compared
 from fnolake.store.changes import apply_changes
 from fnolake.store.diff import Diff
-from fnolake.store.disk import make_folder, write_atomic
+from fnolake.store.disk import make_folder, write_atomic, write_table
 from fnolake.store.instruments import GENERATION, InstrumentBook, read_renames, said
 from fnolake.store.ledger import Ledger, days, set_meta
 from fnolake.store.listings import standing, symbols
@@ -114,8 +113,6 @@ def write_catalog(lake: Path, ledger: Ledger, book: InstrumentBook) -> None:
         return
     folder = make_folder(lake / CATALOG)
     for name, table in (("instruments", _with_said(ledger, book)), ("masters", masters(ledger)), ("symbols", symbols(ledger))):
-        body = io.BytesIO()
-        table.write_parquet(body, compression="zstd")
-        write_atomic(folder / f"{name}.parquet", body.getvalue())
+        write_table(folder / f"{name}.parquet", table)
     with ledger.transaction() as connection:
         set_meta(connection, _COPIED, generation)

@@ -19,7 +19,7 @@ from fnolake.model import ist_date
 from fnolake.store.lock import LOCK_FILE, lock_holder
 from fnolake.store.schema import LEDGER_VERSION
 from fnolake.store.store import Store
-from fnolake.sync.status import Check, differing_line
+from fnolake.sync.status import Check, differing_line, disk_days, disk_used
 
 ROOM_BYTES = 2 << 30
 """Free space below which nothing should be captured: a whole session takes about 60 MB, its making twice that."""
@@ -75,9 +75,8 @@ def _room(store: Store) -> Iterator[Check]:
     free = shutil.disk_usage(store.path).free
     yield Check("disk", free > ROOM_BYTES, f"{free / 1e9:.1f} GB free", f"free {(ROOM_BYTES - free) / 1e9 + 1:.0f} GB, or move the lake")
     sessions = len(store.sessions())
-    if sessions:
-        used = sum(file.stat().st_size for file in store.path.rglob("*") if file.is_file())
-        fit = int(free // max(used // sessions, 1))
+    fit = disk_days(store.path, disk_used(store.path), sessions) if sessions else None
+    if fit is not None:
         few = fit < FEW_SESSIONS
         yield Check("disk ahead", ok=True, warn=few, detail=f"about {fit:,} more sessions fit", mend="free some space, or move the lake, before it is full")
 
